@@ -8,7 +8,7 @@
     ├── CorpusError                        a corpus that cannot be read, with path:line
     ├── IndexingError                      vectors or rows that an index cannot take
     ├── NotFittedError                     a learner asked before it has learned
-    ├── ArtifactError                      a saved thing that is missing, foreign or of another version
+    ├── ArtifactError                      a saved thing missing, foreign or of another version
     │   └── LockedError                    a workspace that another process is writing
     └── MissingDependencyError (also ImportError)   carries the pip command
 

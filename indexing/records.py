@@ -10,12 +10,12 @@ __all__ = ["Corpus", "ImageRecord", "Refusal", "printable_path"]
 
 
 def printable_path(path: str | os.PathLike[str]) -> str:
-    """Return a path as valid Unicode; bytes that are not UTF-8 show as ``\\xNN``.
+    r"""Return a path as valid Unicode; bytes that are not UTF-8 show as ``\xNN``.
 
     Examples
     --------
-    >>> printable_path("caf\\udce9.jpg")
-    'caf\\\\xe9.jpg'
+    >>> printable_path("caf\udce9.jpg")
+    'caf\\xe9.jpg'
     """
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 

@@ -14,22 +14,22 @@ __all__ = ["clean_tag", "display_spellings", "merge_tags", "tag_key"]
 
 
 def clean_tag(text: str) -> str:
-    """Return the display form of a tag: NFC, white space collapsed, case kept.
+    r"""Return the display form of a tag: NFC, white space collapsed, case kept.
 
     Examples
     --------
-    >>> clean_tag("  New\\u00a0  York ")
+    >>> clean_tag("  New\u00a0  York ")
     'New York'
     """
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def tag_key(text: str) -> str:
-    """Return the key by which tags are compared: NFC, case-folded, white space collapsed.
+    r"""Return the key by which tags are compared: NFC, case-folded, white space collapsed.
 
     Examples
     --------
-    >>> tag_key("Café") == tag_key("CAFE\\u0301 ")
+    >>> tag_key("Café") == tag_key("CAFE\u0301 ")
     True
     """
     # Case-folding can leave a text that is no longer NFC (U+0345 does), hence the second pass.

@@ -1,0 +1,1 @@
+"""Programs that measure and show the engine: the demo, speed, suites."""

@@ -1,0 +1,87 @@
+"""``engine build``: index a corpus, or bring the index up to date."""
+
+import json
+from pathlib import Path
+
+import click
+
+from engine.commands.options import device_option, json_option, workspace_option
+from engine.results import BuildReport, refusal_counts
+
+__all__ = ["build"]
+
+
+@click.command()
+@click.argument("pictures", required=False, type=click.Path(path_type=Path))
+@click.option("--format", "format_", help="Reader: folder, table, corel5k, coco; else detected.")
+@click.option("--extractor", help="Feature extractor; else as before, or efficientnet-lite2.")
+@click.option("--index", help="FAISS factory string, auto or exact; else as before, or auto.")
+@click.option("--replace", is_flag=True, help="Let another corpus take the place of the old one.")
+@device_option
+@workspace_option
+@json_option
+def build(
+    pictures: Path | None,
+    format_: str | None,
+    extractor: str | None,
+    index: str | None,
+    replace: bool,
+    device: str,
+    workspace: Path | None,
+    as_json: bool,
+) -> None:
+    r"""Index the tagged pictures of a folder, a table or a data set.
+
+    A second build decodes only what is new or changed. A build that was stopped goes on where
+    it was. Without PICTURES the corpus of the build before is read again.
+
+    \b
+    Example:
+      engine build ~/Pictures
+      engine build library.csv --format table -w library.engine
+    """
+    from engine.building import BuildSettings, build_workspace
+    from engine.generations import workspace_for_build
+    from engine.progress import ProgressBars
+
+    settings = BuildSettings(
+        format=format_, extractor=extractor, index=index, device=device, replace=replace
+    )
+    root = workspace_for_build(workspace)
+    try:
+        with ProgressBars() as progress:
+            report = build_workspace(root, pictures, settings, progress)
+    except KeyboardInterrupt:
+        raise click.ClickException(
+            "stopped; what was finished is kept; run the same command again to go on"
+        ) from None
+    if as_json:
+        click.echo(json.dumps(report.to_json(), ensure_ascii=False))
+    else:
+        click.echo(summary(report))
+
+
+def summary(report: BuildReport) -> str:
+    """Return what a build did, for people."""
+    indexed = f"{report.n_indexed:,} indexed"
+    if report.refusals:
+        reasons = ", ".join(
+            f"{count:,} {reason}" for reason, count in refusal_counts(report.refusals)
+        )
+        indexed += (
+            f", {len(report.refusals):,} refused: {reasons} (engine info --refused lists them)"
+        )
+    lines = [indexed]
+    if report.is_changed:
+        lines.append(
+            f"{report.n_added:,} new, {report.n_removed:,} gone, {report.n_moved:,} moved; "
+            f"{report.n_extracted:,} went through the network"
+        )
+    else:
+        lines.append("nothing has changed")
+    voting = f"{report.n_tagged:,} tagged, {report.n_voters:,} vote, {report.n_tags:,} tags"
+    if report.n_voters:
+        voting += f"; knn asks {report.learners['knn']['params']['n_neighbors']} neighbours"
+    lines.append(voting)
+    lines.append(f"{report.workspace} is ready after {report.seconds:.1f} s")
+    return "\n".join(lines)

@@ -1,0 +1,63 @@
+"""``engine info``: what a workspace holds."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from engine.commands.options import json_option, workspace_option
+
+__all__ = ["info"]
+
+
+@click.command()
+@click.option("--refused", is_flag=True, help="List the files that were refused, and why.")
+@workspace_option
+@json_option
+def info(refused: bool, workspace: Path | None, as_json: bool) -> None:
+    r"""Show counts, extractor, index and learners of a workspace.
+
+    \b
+    Example:
+      engine info
+      engine info --refused
+    """
+    from engine.generations import find_workspace
+    from engine.workspace import Workspace
+
+    opened = Workspace(find_workspace(workspace))
+    facts = opened.info()
+    refusals = opened.refusals() if refused else ()
+    if as_json:
+        if refused:
+            facts["refused"] = [
+                {"path": refusal.path, "reason": refusal.reason, "detail": refusal.detail}
+                for refusal in refusals
+            ]
+        click.echo(json.dumps(facts, ensure_ascii=False))
+        return
+    if refused:
+        for refusal in refusals:
+            click.echo(f"{refusal.path}  {refusal.reason}: {refusal.detail}")
+        return
+    click.echo("\n".join(_lines(facts)))
+
+
+def _lines(facts: dict[str, Any]) -> list[str]:
+    counts, extractor, index = facts["counts"], facts["extractor"], facts["index"]
+    recall = index["recall_at_100"]
+    lines = [
+        f"workspace  {facts['workspace']} (generation {facts['generation']})",
+        f"source     {facts['source']} ({facts['format']})",
+        f"pictures   {counts['indexed']:,} indexed, {counts['tagged']:,} tagged, "
+        f"{counts['voters']:,} vote, {counts['refused']:,} refused",
+        f"tags       {counts['tags']:,}",
+        f"extractor  {extractor['name']}, {extractor['n_dims']:,} dims, {extractor['runtime']}",
+        f"index      {index['form']}, {index['metric']}, {index['bytes_per_image']:,.0f} bytes a "
+        f"picture, recall@100 {'exact' if recall is None else format(recall, '.3f')}",
+    ]
+    for name, learner in facts["learners"].items():
+        params = ", ".join(f"{key} {value}" for key, value in learner["params"].items())
+        lines.append(f"{name:<10} {params}, chosen by {learner['chosen_by']}")
+    return lines

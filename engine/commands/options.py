@@ -1,0 +1,46 @@
+"""Options that several commands share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+__all__ = ["device_option", "json_option", "picture_arguments", "workspace_option"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def workspace_option(command: Command) -> Command:
+    """Add ``-w/--workspace``."""
+    return click.option(
+        "-w",
+        "--workspace",
+        type=click.Path(path_type=Path),
+        help="Workspace folder; else $ENGINE_WORKSPACE, else .engine here or in a parent.",
+    )(command)
+
+
+def json_option(command: Command) -> Command:
+    """Add ``--json``."""
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Print JSON, one object a line, instead of a table."
+    )(command)
+
+
+def device_option(command: Command) -> Command:
+    """Add ``--device``."""
+    return click.option(
+        "--device",
+        type=click.Choice(["auto", "cpu", "cuda"]),
+        default="auto",
+        show_default=True,
+        help="Where the network and the index run.",
+    )(command)
+
+
+def picture_arguments(command: Command) -> Command:
+    """Add ``IMAGE ...``; what cannot be read is answered as such, so nothing is checked here."""
+    return click.argument(
+        "images", metavar="IMAGE ...", nargs=-1, required=True, type=click.Path(path_type=Path)
+    )(command)

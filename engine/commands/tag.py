@@ -1,0 +1,109 @@
+"""``engine tag``: the tags of pictures."""
+
+import json
+from pathlib import Path
+
+import click
+
+from engine.commands.options import (
+    device_option,
+    json_option,
+    picture_arguments,
+    workspace_option,
+)
+from engine.results import RankedTag, TagAnswer
+
+__all__ = ["tag"]
+
+
+@click.command()
+@picture_arguments
+@click.option("--top", type=int, metavar="N", help="Exactly N tags, while the vocabulary lasts.")
+@click.option("--threshold", type=float, metavar="S", help="Only tags that score at least S.")
+@click.option(
+    "--min-voters",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Only tags that at least N voters carry.",
+)
+@click.option("--learner", metavar="NAME", help="Who answers: knn or tagvote; else the best.")
+@click.option("--explain", is_flag=True, help="Show which pictures voted for each tag.")
+@click.option(
+    "--sheet",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write a contact sheet (HTML) with the pictures, their tags and who voted.",
+)
+@device_option
+@workspace_option
+@json_option
+def tag(
+    images: tuple[Path, ...],
+    top: int | None,
+    threshold: float | None,
+    min_voters: int,
+    learner: str | None,
+    explain: bool,
+    sheet: Path | None,
+    device: str,
+    workspace: Path | None,
+    as_json: bool,
+) -> None:
+    r"""Tag pictures by the vote of their nearest tagged neighbours.
+
+    A picture that cannot be read is answered as such and does not stop the others; the exit
+    code is then 1.
+
+    \b
+    Example:
+      engine tag image.jpg
+      engine tag --top 3 --explain --json *.jpg
+    """
+    from engine.answering import Emission
+    from engine.generations import GenerationFolders, find_workspace
+    from engine.tagger import Tagger
+
+    tagger = Tagger(GenerationFolders(find_workspace(workspace)), device)
+    answers = tagger.tag(
+        images,
+        learner=learner,
+        emission=Emission(top=top, threshold=threshold, min_voters=min_voters),
+        explain=explain or sheet is not None,
+    )
+    shown = []
+    failed = False
+    for answer in answers:
+        failed |= answer.error is not None
+        click.echo(json.dumps(answer.to_json(), ensure_ascii=False) if as_json else table(answer))
+        if sheet is not None:
+            shown.append(answer)
+    if sheet is not None:
+        from engine.contact_sheet import write_contact_sheet
+
+        write_contact_sheet(sheet, shown, title="Tagged pictures")
+        click.echo(f"{sheet} written", err=True)
+    if failed:
+        raise click.exceptions.Exit(1)
+
+
+def table(answer: TagAnswer, *, with_voters: bool = True) -> str:
+    """Return an answer for people, with the voters where the answer is explained."""
+    if answer.error is not None:
+        return f"{answer.image}\n  not tagged: {answer.error}"
+    if not answer.tags:
+        return f"{answer.image}  ({answer.learner})\n  no tag"
+    width = max(len(ranked.tag) for ranked in answer.tags)
+    lines = [f"{answer.image}  ({answer.learner})"]
+    for ranked in answer.tags:
+        lines.append(f"  {ranked.tag:<{width}}  {ranked.score:6.3f}{_note(ranked)}")
+        lines += [
+            f"      {voter.weight:.3f}  {voter.image_id}  (distance {voter.distance:.3f})"
+            for voter in (ranked.voters or ())
+            if with_voters
+        ]
+    return "\n".join(lines)
+
+
+def _note(ranked: RankedTag) -> str:
+    return "  confirmed" if ranked.is_confirmed else ""

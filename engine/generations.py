@@ -1,0 +1,233 @@
+"""What lies in a workspace: numbered generations, the pointer to the current one, the lock.
+
+::
+
+    .engine/
+    ├── lock                    held while something writes; dies with its process
+    ├── store/                  features by content hash and file facts (LMDB)
+    ├── current                 number of the current generation, replaced atomically
+    └── generations/000007/     everything that one build made; never changed afterwards
+        ├── generation.json     format version, source, extractor, learners, counts
+        ├── catalogue.parquet   which pictures, and what people say of them
+        ├── refused.parquet     which files were refused, and why
+        ├── tags.npz            which pictures vote, and with what (engine.tagged)
+        ├── vocabulary.json     the tags as people spell them
+        ├── probe.npy           what the extractor makes of the probe picture
+        ├── transform/          features to vectors
+        └── index/              vectors to neighbours
+
+Readers open the generation that the pointer names and never see half of one. The generation
+before the current one is kept, so that a reader that has just read the pointer finds its files.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from indexing.errors import ArtifactError, LockedError
+
+__all__ = [
+    "FORMAT_VERSION",
+    "PROBE_FILE",
+    "GenerationFolders",
+    "find_workspace",
+    "workspace_for_build",
+]
+
+FORMAT_VERSION = 1
+PROBE_FILE = "probe.npy"
+WORKSPACE_VARIABLE = "ENGINE_WORKSPACE"
+WORKSPACE_FOLDER = ".engine"
+_MANIFEST = "generation.json"
+
+
+def find_workspace(given: str | os.PathLike[str] | None = None) -> Path:
+    """Return the workspace folder, found like git's.
+
+    The folder given, else ``$ENGINE_WORKSPACE`` (empty counts as unset), else ``.engine`` here
+    or in a parent folder.
+
+    Raises
+    ------
+    ArtifactError
+        There is none.
+    """
+    folder = _named_workspace(given)
+    if folder is not None:
+        return folder
+    here = Path.cwd()
+    for parent in (here, *here.parents):
+        if (parent / WORKSPACE_FOLDER).is_dir():
+            return parent / WORKSPACE_FOLDER
+    raise ArtifactError(
+        f"no workspace found: there is no {WORKSPACE_FOLDER} folder in {here} or above; make one "
+        f"with 'engine build PICTURES', or name one with -w DIR or ${WORKSPACE_VARIABLE}"
+    )
+
+
+def workspace_for_build(given: str | os.PathLike[str] | None = None) -> Path:
+    """Return the workspace that a build writes: the one that is found, else ``.engine`` here."""
+    try:
+        return find_workspace(given)
+    except ArtifactError:
+        return Path.cwd() / WORKSPACE_FOLDER
+
+
+def _named_workspace(given: str | os.PathLike[str] | None) -> Path | None:
+    name = given or os.environ.get(WORKSPACE_VARIABLE)
+    return Path(name).expanduser() if name else None
+
+
+class GenerationFolders:
+    """The generations of one workspace folder.
+
+    Parameters
+    ----------
+    root : Path
+        The workspace folder; it need not exist.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.store = root / "store"
+        self._folder = root / "generations"
+        self._pointer = root / "current"
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Exclude other writers while the context lasts.
+
+        Raises
+        ------
+        LockedError
+            Another process is writing.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        # The kernel drops the lock with the process that holds it, however it ends.
+        with (self.root / "lock").open("a+b") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise LockedError(
+                    f"{self.root} is being written by another process; one writer at a time is "
+                    "accepted; wait until it ends and try again"
+                ) from error
+            yield
+
+    def number(self) -> int | None:
+        """Return the number of the current generation, None where nothing was built yet.
+
+        Raises
+        ------
+        ArtifactError
+            The pointer holds no number.
+        """
+        try:
+            text = self._pointer.read_text(encoding="ascii")
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ArtifactError(self._damaged_pointer(str(error))) from error
+        if not text.strip().isdigit():
+            raise ArtifactError(self._damaged_pointer(f"it holds {text[:20]!r}"))
+        return int(text)
+
+    def _damaged_pointer(self, found: str) -> str:
+        return (
+            f"{self._pointer} cannot be used ({found}); the number of a generation is accepted; "
+            f"delete {self.root} and build again"
+        )
+
+    def folder(self, number: int) -> Path:
+        """Return the folder of one generation."""
+        return self._folder / f"{number:06d}"
+
+    def current(self) -> tuple[Path, dict[str, Any]]:
+        """Return the folder and the manifest of the current generation.
+
+        Raises
+        ------
+        ArtifactError
+            Nothing was built, or what lies there is damaged or of another format version.
+        """
+        number = self.number()
+        if number is None:
+            raise ArtifactError(
+                f"{self.root} holds no finished build; an indexed corpus is needed; run "
+                "'engine build PICTURES' (a build that was stopped goes on where it was)"
+            )
+        manifest = self.folder(number) / _MANIFEST
+        try:
+            content = json.loads(manifest.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            newer = self.number()
+            if newer not in (None, number):
+                return self.current()  # builds went by while we looked
+            raise ArtifactError(
+                f"{manifest} cannot be read ({error}); a generation of this project is accepted; "
+                f"delete {self.root} and build again"
+            ) from error
+        if content.get("format") != FORMAT_VERSION:
+            raise ArtifactError(
+                f"{self.root} has format {content.get('format')!r}; this version of the engine "
+                f"reads format {FORMAT_VERSION}; delete it and build again, or use the version "
+                "of the engine that made it"
+            )
+        return self.folder(number), content
+
+    @contextlib.contextmanager
+    def new(self) -> Iterator[tuple[Path, dict[str, Any]]]:
+        """Make the next generation: fill the folder and the manifest that this gives.
+
+        When the context ends without an exception the folder is made durable, gets its number
+        and becomes the current one; otherwise it goes. The workspace's lock must be held.
+        """
+        previous = self.number()
+        number = 1 if previous is None else previous + 1
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for leftover in self._folder.glob("*.partial"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        partial = self._folder / f"{number:06d}.partial"
+        partial.mkdir()
+        manifest: dict[str, Any] = {"format": FORMAT_VERSION}
+        try:
+            yield partial, manifest
+            text = json.dumps(manifest, indent=1, ensure_ascii=False)
+            (partial / _MANIFEST).write_text(text + "\n", encoding="utf-8")
+            _make_durable(partial)
+            shutil.rmtree(self.folder(number), ignore_errors=True)  # orphan of a killed build
+            partial.rename(self.folder(number))
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+        self._point_at(number)
+        for old in self._folder.iterdir():
+            if old.name not in (f"{number:06d}", f"{previous or 0:06d}"):
+                shutil.rmtree(old, ignore_errors=True)
+
+    def _point_at(self, number: int) -> None:
+        fresh = self._pointer.with_suffix(".new")
+        fresh.write_text(f"{number}\n", encoding="ascii")
+        _sync(fresh)
+        _sync(self._folder)
+        fresh.replace(self._pointer)
+        _sync(self.root)
+
+
+def _make_durable(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        _sync(path)
+    _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,118 @@
+"""Pictures that are asked about: read, decoded and extracted, in the order they were given."""
+
+import contextlib
+import hashlib
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexing.ahead import run_ahead
+from indexing.errors import PictureError
+from indexing.extractors import FeatureExtractor
+from indexing.pixels import Framing, decode, read_picture
+from indexing.records import printable_path
+
+__all__ = ["Query", "Unreadable", "read_queries"]
+
+# Pictures that are answered together; more would only delay the first answer.
+_ANSWERED_TOGETHER = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A picture that could be read.
+
+    Parameters
+    ----------
+    image : str
+        Its path as it was given, printable.
+    content : bytes
+        sha256 of the file.
+    feature : ndarray of float32, shape (n_dims,)
+    """
+
+    image: str
+    content: bytes
+    feature: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A picture that could not be read, and why."""
+
+    image: str
+    error: str
+
+
+Asked: TypeAlias = Query | Unreadable
+
+
+def read_queries(
+    images: Sequence[str | Path], extractor: FeatureExtractor
+) -> Iterator[list[Asked]]:
+    """Read, decode and extract pictures; the network runs while the next ones are decoded.
+
+    Parameters
+    ----------
+    images : sequence of path
+    extractor : FeatureExtractor
+
+    Yields
+    ------
+    list of Query or Unreadable
+        Runs of about 128 pictures, in order; together they cover ``images``.
+    """
+    order = _InOrder()
+
+    def frames() -> Generator[tuple[tuple[int, bytes], NDArray[np.uint8]], None, None]:
+        framing = extractor.framing
+        places = range(len(images))
+        work = run_ahead(places, lambda place: _read(images[place], framing))
+        with contextlib.closing(work) as readings:
+            for place, read in readings:
+                if isinstance(read, Unreadable):
+                    order.put(place, read)
+                else:
+                    content, pixels = read
+                    yield (place, content), pixels
+
+    with contextlib.closing(frames()) as source:
+        for (place, content), feature in extractor.stream(source):
+            order.put(place, Query(printable_path(images[place]), content, feature))
+            if len(order) >= _ANSWERED_TOGETHER:
+                yield order.take()
+    yield order.take()
+
+
+def _read(image: str | Path, framing: Framing) -> tuple[bytes, NDArray[np.uint8]] | Unreadable:
+    try:
+        data = read_picture(Path(image))
+        return hashlib.sha256(data).digest(), decode(data, framing)
+    except PictureError as error:
+        return Unreadable(printable_path(image), str(error))
+
+
+class _InOrder:
+    """Puts things that arrive in any order back into theirs."""
+
+    def __init__(self) -> None:
+        self._arrived: dict[int, Asked] = {}
+        self._next = 0
+
+    def __len__(self) -> int:
+        return len(self._arrived)
+
+    def put(self, place: int, thing: Asked) -> None:
+        self._arrived[place] = thing
+
+    def take(self) -> list[Asked]:
+        """Return whatever continues what was taken before, without a gap."""
+        taken = []
+        while self._next in self._arrived:
+            taken.append(self._arrived.pop(self._next))
+            self._next += 1
+        return taken

@@ -1,0 +1,233 @@
+"""What the engine answers: plain values that print as JSON."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from indexing.errors import RefusalReason
+from indexing.records import Refusal
+
+__all__ = [
+    "BuildReport",
+    "Found",
+    "RankedTag",
+    "SearchAnswer",
+    "TagAnswer",
+    "Voter",
+    "refusal_counts",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Voter:
+    """A picture of the corpus that voted.
+
+    Parameters
+    ----------
+    image_id, path : str
+        Which picture; printable.
+    distance : float
+        Cosine distance to the picture asked about, in [0, 2].
+    weight : float
+        Share of the vote, in [0, 1].
+    tags : tuple of str
+        What people typed for it.
+    """
+
+    image_id: str
+    path: str
+    distance: float
+    weight: float
+    tags: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields that ``--json`` prints."""
+        return {
+            "image_id": self.image_id,
+            "path": self.path,
+            "distance": round(self.distance, 6),
+            "weight": round(self.weight, 6),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RankedTag:
+    """One tag of an answer.
+
+    Parameters
+    ----------
+    tag : str
+        As people most often spell it.
+    score : float
+        The learner's score, higher is better.
+    probability : float or None
+        Calibrated probability; None while nothing is calibrated.
+    is_confirmed : bool
+        People gave this very picture this tag; such tags come first.
+    sources : dict of str to float or None
+        What each source adds to the score; they sum to it. None unless explained.
+    voters : tuple of Voter or None
+        The voters that carry the tag, nearest first. None unless explained.
+    """
+
+    tag: str
+    score: float
+    probability: float | None = None
+    is_confirmed: bool = False
+    sources: dict[str, float] | None = None
+    voters: tuple[Voter, ...] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields that ``--json`` prints."""
+        fields: dict[str, Any] = {
+            "tag": self.tag,
+            "score": round(self.score, 6),
+            "probability": self.probability,
+        }
+        if self.is_confirmed:
+            fields["confirmed"] = True
+        if self.sources is not None:
+            fields["sources"] = {name: round(part, 6) for name, part in self.sources.items()}
+        if self.voters is not None:
+            fields["voters"] = [voter.to_json() for voter in self.voters]
+        return fields
+
+
+@dataclass(frozen=True, slots=True)
+class TagAnswer:
+    """The tags of one picture, or why it could not be read.
+
+    Parameters
+    ----------
+    image : str
+        The path as it was given, printable.
+    learner : str
+        Who answers.
+    tags : tuple of RankedTag
+        Best first.
+    seconds : float
+        Wall seconds spent, shared evenly among the pictures that were answered together.
+    error : str or None
+        Why there is no answer.
+    """
+
+    image: str
+    learner: str
+    tags: tuple[RankedTag, ...] = ()
+    seconds: float = 0.0
+    error: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that ``--json`` prints."""
+        if self.error is not None:
+            return {"image": self.image, "error": self.error}
+        return {
+            "image": self.image,
+            "learner": self.learner,
+            "tags": [tag.to_json() for tag in self.tags],
+            "seconds": round(self.seconds, 4),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A picture that a search found; ``tags`` is None where nobody has tagged it."""
+
+    image_id: str
+    path: str
+    distance: float
+    tags: tuple[str, ...] | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields that ``--json`` prints."""
+        return {
+            "image_id": self.image_id,
+            "path": self.path,
+            "distance": round(self.distance, 6),
+            "tags": None if self.tags is None else list(self.tags),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class SearchAnswer:
+    """The pictures nearest to a query picture, nearest first, or why it could not be read."""
+
+    query: str
+    results: tuple[Found, ...] = ()
+    error: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that ``--json`` prints."""
+        if self.error is not None:
+            return {"query": self.query, "error": self.error}
+        return {"query": self.query, "results": [found.to_json() for found in self.results]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildReport:
+    """What a build did.
+
+    Parameters
+    ----------
+    workspace, source : str
+        Where the workspace lies and what was read.
+    n_indexed, n_tagged, n_voters, n_tags : int
+        Pictures in the index, those that people have tagged, those that vote, distinct tags.
+    n_added, n_removed, n_moved, n_extracted : int
+        Changes against the build before; pictures that went through the network.
+    refusals : tuple of Refusal
+        Files that were not indexed, and sidecars that could not be read.
+    learners : dict
+        What was chosen for each learner.
+    seconds : float
+        Wall seconds.
+    is_changed : bool
+        Whether there is a new generation.
+    """
+
+    workspace: str
+    source: str
+    n_indexed: int
+    n_tagged: int
+    n_voters: int
+    n_tags: int
+    n_added: int
+    n_removed: int
+    n_moved: int
+    n_extracted: int
+    refusals: tuple[Refusal, ...]
+    learners: dict[str, dict[str, Any]]
+    seconds: float
+    is_changed: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that ``--json`` prints."""
+        return {
+            "workspace": self.workspace,
+            "source": self.source,
+            "indexed": self.n_indexed,
+            "tagged": self.n_tagged,
+            "voters": self.n_voters,
+            "tags": self.n_tags,
+            "added": self.n_added,
+            "removed": self.n_removed,
+            "moved": self.n_moved,
+            "extracted": self.n_extracted,
+            "refused": dict(refusal_counts(self.refusals)),
+            "learners": self.learners,
+            "seconds": round(self.seconds, 3),
+            "changed": self.is_changed,
+        }
+
+
+def refusal_counts(refusals: Sequence[Refusal]) -> list[tuple[RefusalReason, int]]:
+    """Return how often each reason occurs, most frequent first, then by name.
+
+    Examples
+    --------
+    >>> refusal_counts([Refusal("a.jpg", RefusalReason.EMPTY, "0 bytes")])
+    [(<RefusalReason.EMPTY: 'empty'>, 1)]
+    """
+    counts = Counter(refusal.reason for refusal in refusals)
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))

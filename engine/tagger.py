@@ -1,0 +1,195 @@
+"""Tag and search pictures against one generation of a workspace."""
+
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.answering import Answering, Emission
+from engine.explain import Explainer
+from engine.generations import PROBE_FILE, GenerationFolders
+from engine.queries import Query, Unreadable, read_queries
+from engine.results import Found, SearchAnswer, TagAnswer
+from engine.tagged import TaggedPictures
+from indexing.catalogue import Entry, load_catalogue
+from indexing.errors import ArtifactError, InputError
+from indexing.extractors import FeatureExtractor, check_probe, open_extractor
+from indexing.index import Index, VectorTransform, load_index
+from indexing.records import printable_path
+from learners.base import Batch, make_learner
+from learners.voting import NeighborVoting
+
+__all__ = ["Tagger"]
+
+
+class Tagger:
+    """A generation, opened once, that answers about any number of pictures.
+
+    Parameters
+    ----------
+    folders : GenerationFolders
+        The workspace.
+    device : {"auto", "cpu", "cuda"}
+        Where the network and the index run.
+    """
+
+    def __init__(self, folders: GenerationFolders, device: str = "auto") -> None:
+        self.folder, self.manifest = folders.current()
+        self._device = device
+        # The network loads in native code, beside whatever else has to be loaded.
+        loader = ThreadPoolExecutor(1, thread_name_prefix="load")
+        self._opening: Future[FeatureExtractor] = loader.submit(self._open_extractor)
+        loader.shutdown(wait=False)
+
+    def _open_extractor(self) -> FeatureExtractor:
+        recorded = self.manifest["extractor"]
+        extractor = open_extractor(recorded["name"], self._device)
+        if extractor.fingerprint.digest != recorded["digest"]:
+            raise ArtifactError(
+                f"{self.folder} was built with another {recorded['name']} (weights or "
+                "preprocessing differ); the features of one network can be compared; build again"
+            )
+        if extractor.runtime != recorded["runtime"]:
+            check_probe(extractor, np.load(self.folder / PROBE_FILE, allow_pickle=False))
+        return extractor
+
+    @cached_property
+    def extractor(self) -> FeatureExtractor:
+        """The network that the workspace was built with."""
+        return self._opening.result()
+
+    @cached_property
+    def index(self) -> Index:
+        """Vectors to neighbours."""
+        return load_index(self.folder / "index", device=self._device)
+
+    @cached_property
+    def transform(self) -> VectorTransform:
+        """Features to vectors."""
+        return VectorTransform.load(self.folder / "transform")
+
+    @cached_property
+    def tagged(self) -> TaggedPictures:
+        """The pictures that vote."""
+        return TaggedPictures.load(self.folder)
+
+    @cached_property
+    def entries(self) -> dict[int, Entry]:
+        """Every indexed picture by row id."""
+        return load_catalogue(self.folder).by_row()
+
+    def learner(self, name: str | None = None) -> tuple[str, NeighborVoting]:
+        """Return a learner of this workspace and its name, by default the best there is.
+
+        Raises
+        ------
+        InputError
+            No learner here has that name, or nothing in the workspace is tagged.
+        """
+        known = self.manifest["learners"]
+        name = name or "knn"
+        if name not in known:
+            raise InputError(
+                f"no learner is named {name!r} here; {', '.join(sorted(known))} are accepted; "
+                "name one of them"
+            )
+        if not self.tagged.vocabulary:
+            raise InputError(
+                f"none of the {self.manifest['counts']['indexed']:,} indexed pictures has a tag to "
+                "vote with; tags come from sidecars (photo.jpg.txt, photo.xmp, ...), from keywords "
+                "inside the files or from a table; tag some and build again"
+            )
+        learner = make_learner(name, **known[name]["params"])
+        if not isinstance(learner, NeighborVoting):
+            raise ArtifactError(
+                f"the learner {name!r} of {self.folder} does not vote; knn and tagvote are "
+                "accepted; build again with this version"
+            )
+        return name, learner.fit(Batch(), self.tagged.tags)
+
+    def tag(
+        self,
+        images: Sequence[str | Path],
+        *,
+        learner: str | None = None,
+        emission: Emission | None = None,
+        explain: bool = False,
+    ) -> Iterator[TagAnswer]:
+        """Answer with the tags of each picture, in order.
+
+        Parameters
+        ----------
+        images : sequence of path
+        learner : str, optional
+            Who answers; by default the best there is.
+        emission : Emission, optional
+        explain : bool, default=False
+            Whether each tag comes with its sources and voters.
+
+        Yields
+        ------
+        TagAnswer
+            With ``error`` set where a picture cannot be read; the others are not stopped.
+        """
+        name, fitted = self.learner(learner)
+        explainer = Explainer(self.tagged, self.entries) if explain else None
+        answering = Answering(fitted, self.index, self.tagged, emission or Emission(), explainer)
+        started = time.perf_counter()
+        for run in read_queries(images, self.extractor):
+            queries = [asked for asked in run if isinstance(asked, Query)]
+            answers = iter(answering(queries, self.vectors(queries)))
+            seconds = (time.perf_counter() - started) / max(1, len(queries))
+            for asked in run:
+                if isinstance(asked, Unreadable):
+                    yield TagAnswer(asked.image, name, error=asked.error)
+                else:
+                    yield TagAnswer(asked.image, name, next(answers), seconds)
+            started = time.perf_counter()
+
+    def search(self, images: Sequence[str | Path], k: int = 10) -> Iterator[SearchAnswer]:
+        """Answer with the ``k`` pictures of the corpus nearest to each picture, in order.
+
+        Yields
+        ------
+        SearchAnswer
+            With ``error`` set where a picture cannot be read.
+        """
+        if k < 1:
+            raise InputError(f"{k} pictures were asked for; 1 or more are accepted; ask for one")
+        for run in read_queries(images, self.extractor):
+            queries = [asked for asked in run if isinstance(asked, Query)]
+            found = iter(self._nearest(queries, k))
+            for asked in run:
+                if isinstance(asked, Unreadable):
+                    yield SearchAnswer(asked.image, error=asked.error)
+                else:
+                    yield SearchAnswer(asked.image, next(found))
+
+    def _nearest(self, queries: Sequence[Query], k: int) -> list[tuple[Found, ...]]:
+        if not queries:
+            return []
+        neighbors = self.index.search(self.vectors(queries), k)
+        return [
+            tuple(
+                self._found(row, distance)
+                for row, distance in zip(rows, distances, strict=True)
+                if row >= 0
+            )
+            for rows, distances in zip(
+                neighbors.rows.tolist(), neighbors.distances.tolist(), strict=True
+            )
+        ]
+
+    def _found(self, row: int, distance: float) -> Found:
+        record = self.entries[row].record
+        return Found(record.image_id, printable_path(record.path), distance, record.tags)
+
+    def vectors(self, queries: Sequence[Query]) -> NDArray[np.float32]:
+        """Return the vectors of queries in the index's space, float32 (n_queries, n_dims)."""
+        if not queries:
+            return np.empty((0, self.transform.n_dims), np.float32)
+        return self.transform(np.stack([query.feature for query in queries]))

@@ -1,0 +1,145 @@
+"""The library's front door: a workspace that is built, asked and looked into."""
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.generations import GenerationFolders, find_workspace
+from engine.results import BuildReport, SearchAnswer, TagAnswer
+
+if TYPE_CHECKING:
+    from engine.answering import Emission
+    from engine.building import BuildSettings, Progress
+    from engine.tagger import Tagger
+    from indexing.catalogue import Catalogue, Entry
+    from indexing.records import Corpus, Refusal
+
+__all__ = ["Workspace"]
+
+
+class Workspace:
+    """An indexed corpus of tagged pictures on disk.
+
+    Parameters
+    ----------
+    root : path, optional
+        The workspace folder; by default found like git's: ``$ENGINE_WORKSPACE``, else
+        ``.engine`` here or in a parent folder. It need not exist before :meth:`build`.
+    device : {"auto", "cpu", "cuda"}, default="auto"
+        Where the network and the index run.
+
+    Raises
+    ------
+    ArtifactError
+        No folder is named and none is found.
+
+    Examples
+    --------
+    Build once, then ask::
+
+        workspace = Workspace("library.engine")
+        workspace.build("~/Pictures")
+        for tag in workspace.tag_one("image.jpg").tags:
+            print(tag.tag, tag.score)
+    """
+
+    def __init__(self, root: str | os.PathLike[str] | None = None, *, device: str = "auto") -> None:
+        self.root = Path(root).expanduser() if root is not None else find_workspace()
+        self.device = device
+        self._folders = GenerationFolders(self.root)
+        self._opened: Tagger | None = None
+
+    def build(
+        self,
+        source: "str | os.PathLike[str] | Corpus | None" = None,
+        settings: "BuildSettings | None" = None,
+        on_progress: "Progress | None" = None,
+    ) -> BuildReport:
+        """Index a corpus, or bring the index up to date: only what is new is decoded.
+
+        Parameters
+        ----------
+        source : path or Corpus, optional
+            A folder of pictures, a table, a data set; by default what was built before.
+        settings : BuildSettings, optional
+        on_progress : callable, optional
+            Called with (stage, done, total).
+
+        Returns
+        -------
+        BuildReport
+
+        Raises
+        ------
+        EngineError
+            See :func:`engine.building.build_workspace`.
+        """
+        from engine.building import BuildSettings, build_workspace
+
+        settings = settings or BuildSettings(device=self.device)
+        report = build_workspace(self.root, source, settings, on_progress)
+        self._opened = None
+        return report
+
+    def tag(
+        self,
+        images: Iterable[str | os.PathLike[str]],
+        *,
+        learner: str | None = None,
+        emission: "Emission | None" = None,
+        explain: bool = False,
+    ) -> Iterator[TagAnswer]:
+        """Answer with the tags of each picture, in order; see :meth:`engine.tagger.Tagger.tag`."""
+        return self._tagger().tag(
+            [Path(image) for image in images], learner=learner, emission=emission, explain=explain
+        )
+
+    def tag_one(self, image: str | os.PathLike[str]) -> TagAnswer:
+        """Answer with the tags of one picture."""
+        return next(self.tag([image]))
+
+    def search(
+        self, images: Iterable[str | os.PathLike[str]], k: int = 10
+    ) -> Iterator[SearchAnswer]:
+        """Answer with the ``k`` pictures nearest to each picture, in order."""
+        return self._tagger().search([Path(image) for image in images], k)
+
+    def info(self) -> dict[str, Any]:
+        """Return counts, extractor, index and learners, as ``engine info --json`` prints them."""
+        from indexing.index import describe_index
+
+        folder, manifest = self._folders.current()
+        extractor = manifest["extractor"]
+        return {
+            "workspace": str(self.root),
+            "generation": self._folders.number(),
+            "source": manifest["source"]["shown"],
+            "format": manifest["source"]["format"],
+            "counts": manifest["counts"],
+            "extractor": {key: extractor[key] for key in ("name", "digest", "n_dims", "runtime")},
+            "index": describe_index(folder / "index"),
+            "learners": manifest["learners"],
+        }
+
+    def entries(self) -> "tuple[Entry, ...]":
+        """Return every indexed picture with what people say of it, by image id."""
+        return self._catalogue().entries
+
+    def refusals(self) -> "tuple[Refusal, ...]":
+        """Return the files that were not indexed, and the sidecars that could not be read."""
+        return self._catalogue().refusals
+
+    def _catalogue(self) -> "Catalogue":
+        from indexing.catalogue import load_catalogue
+
+        return load_catalogue(self._folders.current()[0])
+
+    def _tagger(self) -> "Tagger":
+        from engine.tagger import Tagger
+
+        # A workspace object that lives long sees what other processes have built meanwhile.
+        opened = self._opened
+        if opened is None or opened.folder != self._folders.current()[0]:
+            opened = self._opened = Tagger(self._folders, self.device)
+        return opened
