@@ -1,0 +1,148 @@
+"""Which form an index takes, and how hard it searches: measured on the corpus itself.
+
+The measure is recall@100 against exact search in the space of the vectors as they came: of the
+100 nearest pictures of a picture of the corpus, itself left out, the share that is found.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexing.index.exact import nearest
+from indexing.index.vectors import VectorStream
+
+__all__ = ["TARGET_RECALL", "RecallSample", "automatic_forms", "chosen_effort"]
+
+EXACT_LIMIT = 50_000
+SMALL_FORM = "Flat"
+TARGET_RECALL = 0.95
+RECALL_DEPTH = 100
+# With 500 queries of 100 neighbours each the standard error of the recall is about 0.003, and
+# the exact search that it takes stays a small part of building a large index.
+RECALL_QUERIES = 500
+# A gain below this is not worth twice the work.
+WORTHWHILE = 0.005
+
+
+def automatic_forms(n_images: int, n_dims: int) -> tuple[str, ...]:
+    """Return the forms to try for a corpus, the smallest first.
+
+    The next one is for a corpus on which the one before stays below ``TARGET_RECALL`` however
+    hard it searches, because it keeps too little of each vector.
+
+    Examples
+    --------
+    >>> automatic_forms(5_000, 2136)
+    ('Flat',)
+    >>> automatic_forms(200_000, 2136)[0]
+    'PCAR256,IVF2048,SQ8'
+    >>> automatic_forms(60_000, 256)
+    ('IVF1024,SQ8', 'IVF1024,Flat')
+    """
+    if n_images <= EXACT_LIMIT:
+        return (SMALL_FORM,)
+    n_lists = 2 ** math.ceil(math.log2(4.0 * math.sqrt(n_images)))
+    reduced = [f"PCAR{n_kept},IVF{n_lists},SQ8" for n_kept in (256, 512) if n_kept < n_dims]
+    return (*reduced, f"IVF{n_lists},SQ8", f"IVF{n_lists},Flat")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RecallSample:
+    """Queries from the corpus, and what exact search finds for them.
+
+    Parameters
+    ----------
+    rows : ndarray of int64, shape (n_queries,)
+        The queries' own rows, which do not count as found.
+    queries : ndarray of float32, shape (n_queries, n_dims)
+        Their vectors, prepared for the metric.
+    accepted : tuple of ndarray of int64
+        Rows as near to each query as its last counted neighbour, or nearer: more than
+        ``depth`` where several are equally far.
+    depth : int
+        Neighbours that count: 100, or all the others where there are fewer.
+    """
+
+    rows: NDArray[np.int64]
+    queries: NDArray[np.float32]
+    accepted: tuple[NDArray[np.int64], ...]
+    depth: int
+
+    @classmethod
+    def drawn(cls, rows: NDArray[np.int64], stream: VectorStream, seed: int) -> "RecallSample":
+        """Draw queries and search for their neighbours exactly, reading the corpus once."""
+        random = np.random.default_rng(seed)
+        own = np.sort(random.choice(rows, min(len(rows), RECALL_QUERIES), replace=False))
+        queries = stream(own)
+        depth = min(RECALL_DEPTH, len(rows) - 1)
+        # Twice as deep, to know the ties: which of many equal pictures comes first is chance.
+        found, distances = nearest(queries, 2 * depth + 1, stream.metric, stream.blocks(rows))
+        accepted = []
+        for row, candidates, far in zip(own, found, distances, strict=True):
+            others = (candidates != row) & (candidates >= 0)
+            last = np.partition(far[others], depth - 1)[depth - 1] if depth else np.inf
+            slack = 1e-6 * max(1.0, abs(float(last)))
+            accepted.append(candidates[others & (far <= last + slack)])
+        return cls(own, queries, tuple(accepted), depth)
+
+    def recall(self, found: NDArray[np.int64]) -> float:
+        """Return the share of the exact neighbours that a search found.
+
+        Parameters
+        ----------
+        found : ndarray of int64, shape (n_queries, depth + 1)
+            Rows that a search returned for the queries, one more than count, because the
+            query's own row is likely among them.
+
+        Returns
+        -------
+        float
+            In [0, 1].
+        """
+        if not self.depth:
+            return 1.0
+        hits = 0
+        for row, candidates, accepted in zip(self.rows, found, self.accepted, strict=True):
+            hits += int(np.isin(candidates[candidates != row][: self.depth], accepted).sum())
+        return hits / (self.depth * len(self.rows))
+
+
+def chosen_effort(recall: Callable[[int], float], least: int, most: int) -> tuple[int, float]:
+    """Choose how hard to search: the first of ``least``, twice that, ... that reaches the target.
+
+    Parameters
+    ----------
+    recall : callable
+        From a value of the search parameter to the recall it gives.
+    least, most : int
+        The values to try lie between these; ``most`` is one of them.
+
+    Returns
+    -------
+    effort : int
+        The first value that reaches ``TARGET_RECALL``; where none does, the first after which
+        no value gains more than 0.005.
+    recall : float
+        What it gives.
+
+    Examples
+    --------
+    >>> chosen_effort(lambda probes: 1.0 - 0.5 / probes, 1, 24)
+    (16, 0.96875)
+    >>> chosen_effort(lambda probes: 0.8 - 0.5 / probes, 1, 1024)
+    (128, 0.79609375)
+    """
+    tried: list[tuple[int, float]] = []
+    effort = least
+    while True:
+        tried.append((effort, recall(effort)))
+        if tried[-1][1] >= TARGET_RECALL:
+            return tried[-1]
+        if effort >= most:
+            break
+        effort = min(most, 2 * effort)
+    best = max(value for _, value in tried)
+    return next(pair for pair in tried if pair[1] >= best - WORTHWHILE)

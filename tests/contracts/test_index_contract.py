@@ -1,0 +1,406 @@
+"""Every index form, with every metric, in every state, compared by value with a loop."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from indexing.errors import ArtifactError, IndexingError
+from indexing.index import (
+    BACKENDS,
+    ArraySource,
+    Index,
+    Metric,
+    Neighbors,
+    build_index,
+    load_index,
+)
+
+N_DIMS = 32
+N_IMAGES = 520
+K = 10
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form under test.
+
+    Parameters
+    ----------
+    factory : str
+        Its factory string.
+    tolerance : float
+        How far a distance may be off, as a share of the scale of the distances.
+    recall : float
+        Share of the true neighbours that it must find, counted by distance.
+    """
+
+    factory: str
+    tolerance: float = 1e-5
+    recall: float = 1.0
+
+
+FORMS = {
+    "exact": [Form("exact")],
+    "factory": [
+        Form("Flat"),
+        Form("IDMap2,Flat"),
+        Form("SQ8", 0.02, 0.85),
+        Form("PQ8", 0.15, 0.6),
+        Form("HNSW32", 1e-5, 0.99),
+        Form("HNSW16_SQ8", 0.02, 0.85),
+        Form("IVF16,Flat", 1e-5, 0.95),
+        Form("IVF16_HNSW8,Flat", 1e-5, 0.95),
+        Form("IVF16,SQ8", 0.02, 0.85),
+        Form("IVF16,PQ8", 0.15, 0.6),
+        Form("PCAR16,Flat", 1e-5, 0.99),
+        Form("PCAR16,HNSW32", 1e-5, 0.99),
+        Form("PCAR16,IVF16,SQ8", 0.02, 0.85),
+        Form("RR32,IVF16,SQ8", 0.02, 0.85),
+        Form("OPQ8_32,IVF16,PQ8", 0.15, 0.6),
+    ],
+}
+ALL_FORMS = [form for forms in FORMS.values() for form in forms]
+
+every_form = pytest.mark.parametrize("form", ALL_FORMS, ids=lambda form: form.factory)
+every_metric = pytest.mark.parametrize("metric", list(Metric))
+
+
+def test_every_backend_is_covered() -> None:
+    assert FORMS.keys() == BACKENDS.keys()
+
+
+# Data ---------------------------------------------------------------------------------------
+
+
+def clustered(seed: int, n: int) -> NDArray[np.float32]:
+    """Clusters in 12 of 32 dimensions, off the origin, of lengths that differ fourfold.
+
+    So the three metrics order them differently, and 16 principal axes keep everything.
+    """
+    shape = np.random.default_rng(0)
+    centres = shape.normal(size=(26, 12))
+    basis = np.linalg.qr(shape.normal(size=(N_DIMS, 12)))[0].T
+    offset = shape.normal(size=12)
+    random = np.random.default_rng(seed)
+    points = centres[random.integers(len(centres), size=n)] + 0.25 * random.normal(size=(n, 12))
+    points = (points + offset) * random.uniform(0.5, 2.0, size=(n, 1))
+    return (points @ basis).astype(np.float32)
+
+
+VECTORS = clustered(1, N_IMAGES)
+QUERIES = np.concatenate([VECTORS[:6], clustered(2, 18)])
+# Row ids that are no positions, and are not in the order of the vectors.
+ROWS = np.random.default_rng(3).permutation(np.arange(N_IMAGES, dtype=np.int64) * 7 + 3)
+VECTOR_OF = dict(zip(ROWS.tolist(), VECTORS, strict=True))
+
+
+def source(rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    return np.stack([VECTOR_OF[row] for row in rows.tolist()])
+
+
+# Reference ----------------------------------------------------------------------------------
+
+
+def reference_distance(metric: Metric, x: NDArray[np.float32], y: NDArray[np.float32]) -> float:
+    a, b = [float(value) for value in x], [float(value) for value in y]
+    dot = sum(p * q for p, q in zip(a, b, strict=True))
+    if metric is Metric.L2:
+        return sum((p - q) ** 2 for p, q in zip(a, b, strict=True))
+    if metric is Metric.IP:
+        return -dot
+    lengths = sum(p * p for p in a) ** 0.5 * sum(q * q for q in b) ** 0.5
+    return 1.0 - (dot / lengths if lengths else 0.0)
+
+
+@functools.cache
+def reference_table(metric: Metric) -> list[dict[int, float]]:
+    """Distance of every row, by query."""
+    return [
+        {row: reference_distance(metric, query, vector) for row, vector in VECTOR_OF.items()}
+        for query in QUERIES
+    ]
+
+
+def scale(metric: Metric) -> float:
+    """What a tolerance is a share of."""
+    return 1.0 if metric is Metric.COSINE else float(np.median((VECTORS**2).sum(axis=1)))
+
+
+def check_against_reference(
+    form: Form, metric: Metric, found: Neighbors, allowed: set[int], k: int = K
+) -> None:
+    """Compare what the queries found with the loop, over the rows that may be returned."""
+    assert found.rows.dtype == np.int64
+    assert found.distances.dtype == np.float32
+    assert found.rows.shape == found.distances.shape == (len(QUERIES), k)
+    n_expected = min(k, len(allowed))
+    tolerance = form.tolerance * scale(metric)
+    n_near = 0
+    for rows, distances, table in zip(
+        found.rows.tolist(), found.distances.tolist(), reference_table(metric), strict=True
+    ):
+        assert rows[n_expected:] == [-1] * (k - n_expected)
+        assert distances[n_expected:] == [np.inf] * (k - n_expected)
+        rows, distances = rows[:n_expected], distances[:n_expected]
+        assert set(rows) <= allowed
+        assert len(set(rows)) == n_expected
+        assert distances == sorted(distances)
+        assert distances == pytest.approx([table[row] for row in rows], rel=0, abs=tolerance)
+        best = sorted(table[row] for row in allowed)[:n_expected]
+        if form.recall == 1.0:
+            assert distances == pytest.approx(best, rel=0, abs=tolerance)
+        n_near += sum(table[row] <= best[-1] + 1e-5 * scale(metric) for row in rows)
+    assert n_near >= form.recall * n_expected * len(QUERIES)
+
+
+# States -------------------------------------------------------------------------------------
+
+
+@functools.cache
+def built(factory: str, metric: Metric, n: int) -> Index:
+    """An index of the first n rows; shared, so never to be changed."""
+    return build_index(factory, N_DIMS, metric, ROWS[:n], source, device="cpu")
+
+
+def reopened(index: Index, folder: Path) -> Index:
+    index.save(folder / "index")
+    return load_index(folder / "index", device="cpu", source=source)
+
+
+State = Callable[[str, Metric, Path], tuple[Index, set[int]]]
+
+
+def fresh(factory: str, metric: Metric, _: Path) -> tuple[Index, set[int]]:
+    return built(factory, metric, N_IMAGES), set(ROWS.tolist())
+
+
+def loaded(factory: str, metric: Metric, folder: Path) -> tuple[Index, set[int]]:
+    return reopened(built(factory, metric, N_IMAGES), folder), set(ROWS.tolist())
+
+
+def added(factory: str, metric: Metric, folder: Path) -> tuple[Index, set[int]]:
+    index = reopened(built(factory, metric, 400), folder)
+    for rows in (ROWS[400:401], ROWS[401:]):
+        index.add(rows, source(rows))
+    return index, set(ROWS.tolist())
+
+
+def removed(factory: str, metric: Metric, folder: Path) -> tuple[Index, set[int]]:
+    index = reopened(built(factory, metric, N_IMAGES), folder)
+    for rows in (ROWS[:1], ROWS[[2, 4, 5]], ROWS[450:], np.sort(ROWS[6:40])):
+        index.remove(rows)
+    return index, set(ROWS[[1, 3, *range(40, 450)]].tolist())
+
+
+def changed_and_loaded(factory: str, metric: Metric, folder: Path) -> tuple[Index, set[int]]:
+    """Removed, one of them put back, more added, saved, opened, removed again."""
+    index = reopened(built(factory, metric, 450), folder)
+    index.remove(ROWS[:50])
+    index.add(ROWS[2:3], source(ROWS[2:3]))
+    index.add(ROWS[450:], source(ROWS[450:]))
+    index.save(folder / "again")
+    index = load_index(folder / "again", device="cpu", source=source)
+    index.remove(ROWS[60:70])
+    return index, set(ROWS[[2, *range(50, 60), *range(70, N_IMAGES)]].tolist())
+
+
+STATES: list[State] = [fresh, loaded, added, removed, changed_and_loaded]
+
+
+# The contract -------------------------------------------------------------------------------
+
+
+@every_form
+@every_metric
+@pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
+def test_neighbors(form: Form, metric: Metric, state: State, tmp_path: Path) -> None:
+    index, held = state(form.factory, metric, tmp_path)
+    assert index.rows.tolist() == sorted(held)
+    assert index.n_images == len(held)
+    assert (index.n_dims, index.metric) == (N_DIMS, metric)
+    check_against_reference(form, metric, index.search(QUERIES, K), held)
+
+    # One by one, another path through FAISS, they are the same.
+    for place in (0, 7):
+        together = index.search(QUERIES, K).distances[place]
+        alone = index.search(QUERIES[place : place + 1], K).distances[0]
+        assert alone == pytest.approx(together, rel=0, abs=1e-5 * scale(metric))
+
+
+@every_form
+@every_metric
+@pytest.mark.parametrize("share", [0.01, 0.2, 0.6, 0.95])
+def test_search_among(form: Form, metric: Metric, share: float, tmp_path: Path) -> None:
+    index, held = removed(form.factory, metric, tmp_path)
+    among = np.random.default_rng(5).permutation(sorted(held))[: round(share * len(held))]
+    gone = ROWS[:1]  # a row that the index does not hold any more is no error
+    found = index.search(QUERIES, K, among=np.concatenate([among, gone]))
+    check_against_reference(form, metric, found, set(among.tolist()))
+
+
+@every_form
+@every_metric
+def test_search_among_all_but_the_nearest(form: Form, metric: Metric) -> None:
+    """Searching a little wider finds nothing here: what is near may not be returned."""
+    index, held = fresh(form.factory, metric, Path())
+    nearest = set(index.search(QUERIES[:1], 200).rows[0].tolist())
+    among = np.array(sorted(held - nearest), dtype=np.int64)
+    found = index.search(QUERIES, K, among=among)
+    check_against_reference(form, metric, found, set(among.tolist()))
+
+
+@every_form
+@every_metric
+def test_search_for_more_than_there_are(form: Form, metric: Metric) -> None:
+    index, held = fresh(form.factory, metric, Path())
+    k = N_IMAGES + 5
+    check_against_reference(form, metric, index.search(QUERIES, k), held, k)
+    among = ROWS[:3]
+    found = index.search(QUERIES, K, among=among)
+    check_against_reference(form, metric, found, set(among.tolist()))
+    assert (index.search(QUERIES, K, among=np.array([1])).rows == -1).all()
+
+
+@every_form
+@every_metric
+def test_empty_index(form: Form, metric: Metric, tmp_path: Path) -> None:
+    empty = build_index(form.factory, N_DIMS, metric, ROWS[:0], source, device="cpu")
+    for index in (empty, reopened(empty, tmp_path)):
+        found = index.search(QUERIES, K)
+        assert (found.rows == -1).all()
+        assert np.isposinf(found.distances).all()
+    index.add(ROWS, VECTORS)
+    check_against_reference(Form("Flat"), metric, index.search(QUERIES, K), set(ROWS.tolist()))
+
+
+@every_form
+@every_metric
+def test_index_emptied_and_filled_again(form: Form, metric: Metric, tmp_path: Path) -> None:
+    index = reopened(built(form.factory, metric, N_IMAGES), tmp_path)
+    index.remove(ROWS)
+    assert index.n_images == 0
+    assert (index.search(QUERIES, K).rows == -1).all()
+    index.add(ROWS, VECTORS)
+    check_against_reference(form, metric, index.search(QUERIES, K), set(ROWS.tolist()))
+
+
+@every_form
+@every_metric
+def test_one_vector(form: Form, metric: Metric) -> None:
+    index = build_index(form.factory, N_DIMS, metric, ROWS[:1], source, device="cpu")
+    found = index.search(VECTORS[:1], 3)
+    assert found.rows.tolist() == [[int(ROWS[0]), -1, -1]]
+    expected = reference_distance(metric, VECTORS[0], VECTORS[0])
+    # One vector has a range of nothing to quantise, and one principal axis.
+    assert found.distances[0, 0] == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+@every_form
+@every_metric
+def test_duplicates_and_zeros(form: Form, metric: Metric) -> None:
+    rows = np.arange(N_IMAGES, dtype=np.int64)
+    vectors = VECTORS.copy()
+    twins = [3, 40, 77, 300, 511]
+    vectors[twins] = vectors[3]
+    vectors[[5, 6]] = 0.0
+    index = build_index(
+        form.factory, N_DIMS, metric, rows, ArraySource(rows, vectors), device="cpu"
+    )
+    queries = np.concatenate([vectors[3:4], np.zeros((1, N_DIMS), np.float32)])
+    found = index.search(queries, N_IMAGES)
+    expected = [[reference_distance(metric, query, v) for v in vectors] for query in queries]
+    tolerance = form.tolerance * scale(metric)
+    for line in (0, 1):
+        assert sorted(found.rows[line].tolist()) == rows.tolist()
+        given = [expected[line][row] for row in found.rows[line].tolist()]
+        assert found.distances[line].tolist() == pytest.approx(given, rel=0, abs=tolerance)
+    if metric is Metric.COSINE:
+        assert found.distances.min() >= 0.0
+        if form.recall == 1.0:
+            assert found.distances[1].tolist() == [1.0] * N_IMAGES
+    # Equal distances are in the order of the rows.
+    for line_rows, distances in zip(found.rows, found.distances, strict=True):
+        equal = distances[1:] == distances[:-1]
+        assert (np.diff(line_rows)[equal] > 0).all()
+    if metric is not Metric.IP and form.recall == 1.0:
+        assert set(found.rows[0, :5].tolist()) == set(twins)
+        assert found.distances[0, :5].max() <= 1e-5 * scale(metric)
+
+
+@every_form
+def test_refusals(form: Form) -> None:
+    index = built(form.factory, Metric.COSINE, N_IMAGES)
+    broken = QUERIES.copy()
+    broken[4, 2] = np.nan
+    with pytest.raises(IndexingError, match="^query 4 holds a value that is not finite; "):
+        index.search(broken, K)
+    with pytest.raises(IndexingError, match="^k is 0; 1 or more is accepted; "):
+        index.search(QUERIES, 0)
+    with pytest.raises(IndexingError, match="^a query has 31 dimensions; this index holds 32; "):
+        index.search(QUERIES[:, :31], K)
+    with pytest.raises(IndexingError, match=r"not float64 of shape \(24, 32\); convert"):
+        index.search(QUERIES.astype(np.float64), K)  # type: ignore[arg-type]
+    with pytest.raises(IndexingError, match=r"not float32 of shape \(32,\); convert"):
+        index.search(QUERIES[0], K)
+    with pytest.raises(IndexingError, match=f"^the row {ROWS[9]} is in the index already; "):
+        index.add(np.array([1, ROWS[9]]), VECTORS[:2])
+    with pytest.raises(IndexingError, match="^the rows to add hold the row 1 twice; "):
+        index.add(np.array([1, 0, 1]), VECTORS[:3])
+    with pytest.raises(IndexingError, match="^the rows to add hold -1; row ids from 0 "):
+        index.add(np.array([-1]), VECTORS[:1])
+    with pytest.raises(IndexingError, match="^2 vectors for 1 rows; "):
+        index.add(np.array([1]), VECTORS[:2])
+    with pytest.raises(IndexingError, match="^the vector of row 8 holds .* not finite; "):
+        index.add(np.array([1, 8]), broken[3:5])
+    with pytest.raises(IndexingError, match="^the row 1 is not in the index, which holds 520 "):
+        index.remove(np.array([ROWS[0], 1]))
+    with pytest.raises(IndexingError, match="^the rows to search among are float64"):
+        index.search(QUERIES, K, among=np.array([1.0]))  # type: ignore[arg-type]
+    assert index.rows.tolist() == sorted(ROWS.tolist())
+
+
+@every_form
+def test_damaged_files_are_refused(form: Form, tmp_path: Path) -> None:
+    built(form.factory, Metric.COSINE, N_IMAGES).save(tmp_path)
+    for file in sorted(tmp_path.iterdir()):
+        content = file.read_bytes()
+        for damaged in (b"", content[:9], content[: len(content) // 2], content[:-1]):
+            file.write_bytes(damaged)
+            if damaged == content[:-1] and file.suffix == ".json":
+                continue  # only the last newline
+            with pytest.raises(ArtifactError, match="build the index again"):
+                load_index(tmp_path, device="cpu")
+        # Of the right size, and of something else.
+        file.write_bytes(b"x" * len(content))
+        with pytest.raises(ArtifactError, match="build the index again"):
+            load_index(tmp_path, device="cpu")
+        file.unlink()
+        with pytest.raises(ArtifactError, match="build the index again"):
+            load_index(tmp_path, device="cpu")
+        file.write_bytes(content)
+    assert load_index(tmp_path, device="cpu").n_images == N_IMAGES
+
+
+@every_form
+@every_metric
+def test_description(form: Form, metric: Metric, tmp_path: Path) -> None:
+    index = built(form.factory, metric, N_IMAGES)
+    described = index.description
+    assert described.factory == described.form == form.factory
+    assert (described.metric, described.n_dims, described.n_images) == (metric, N_DIMS, N_IMAGES)
+    parameter = {"I": "nprobe", "H": "efSearch"}.get(form.factory.split(",")[-1][0])
+    if "IVF" in form.factory:
+        parameter = "nprobe"
+    if form.factory.startswith("IDMap2"):
+        parameter = None
+    assert described.search_parameter == parameter
+    assert (described.search_value is None) == (parameter is None)
+    assert described.recall >= form.recall
+    assert (described.recall_queries == 0) == (form.factory in {"exact", "Flat", "IDMap2,Flat"})
+    assert described.bytes_per_image > 8.0
+    assert reopened(index, tmp_path).description == described
