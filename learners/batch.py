@@ -1,0 +1,78 @@
+"""What a learner is asked with: the arrays that it needs, and no others."""
+
+from dataclasses import dataclass
+from enum import Flag, auto
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexing.errors import InputError
+from learners.tag_matrix import TagMatrix
+
+if TYPE_CHECKING:
+    from indexing.index import Neighbors
+
+__all__ = ["Batch", "Needs"]
+
+
+class Needs(Flag):
+    """What a learner reads from a :class:`Batch`; combined with ``|``."""
+
+    NOTHING = 0
+    FEATURES = auto()
+    NEIGHBORS = auto()
+    PIXELS = auto()
+    TAGS = auto()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Batch:
+    """What is known of the pictures that a learner is asked about; None = not given.
+
+    Parameters
+    ----------
+    features : ndarray of float32, shape (n_queries, n_dims), optional
+    neighbors : Neighbors, optional
+        Rows int64 and distances float32, shape (n_queries, k), nearest first. Rows that do
+        not vote may be among them.
+    pixels : ndarray of uint8, shape (n_queries, height, width, 3), optional
+    tags : TagMatrix, optional
+        Tags as input, a picture a query.
+
+    Raises
+    ------
+    InputError
+        If two of them hold different numbers of pictures.
+    """
+
+    features: NDArray[np.float32] | None = None
+    neighbors: "Neighbors | None" = None
+    pixels: NDArray[np.uint8] | None = None
+    tags: TagMatrix | None = None
+
+    def __post_init__(self) -> None:
+        sizes = self._sizes()
+        if len(set(sizes.values())) > 1:
+            found = ", ".join(f"{name} of {size}" for name, size in sizes.items())
+            raise InputError(
+                f"a batch with {found} pictures; all describe the same pictures; "
+                "cut them to the same queries"
+            )
+
+    def _sizes(self) -> dict[str, int]:
+        sizes: dict[str, int] = {}
+        if self.features is not None:
+            sizes["features"] = len(self.features)
+        if self.neighbors is not None:
+            sizes["neighbors"] = len(self.neighbors.rows)
+        if self.pixels is not None:
+            sizes["pixels"] = len(self.pixels)
+        if self.tags is not None:
+            sizes["tags"] = self.tags.n_images
+        return sizes
+
+    @property
+    def n_queries(self) -> int:
+        """Number of pictures; 0 when nothing is given."""
+        return next(iter(self._sizes().values()), 0)
