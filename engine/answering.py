@@ -1,7 +1,7 @@
 """From neighbours to the tags that are answered: scores, facts, ties, and how many."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,8 @@ from indexing.errors import InputError
 from indexing.index import Index
 from learners.base import Batch
 from learners.ranking import rank_tags
-from learners.voting import NeighborVoting, tag_votes
+from learners.votes import tag_votes
+from learners.voting import NeighborVoting
 
 __all__ = ["Answering", "Emission"]
 
@@ -124,9 +125,9 @@ class Answering:
         batch = Batch(neighbors=neighbors)
         scores = self._learner.predict_scores(batch)
         ballots = self._learner.voters(neighbors)
-        one_each = replace(ballots, weights=(ballots.positions >= 0).astype(np.float32))
+        n_voters = tag_votes(ballots.weighing_one(), self._tagged.tags)
         confirmed = self._confirmed(own_places)
-        allowed = confirmed | self._emission.allows(scores, tag_votes(one_each, self._tagged.tags))
+        allowed = confirmed | self._emission.allows(scores, n_voters)
         ranked = rank_tags(
             confirmed, self._emission.n_ranked, (scores, *self._learner.tie_breaks(batch))
         )

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from engine.neighborhood import leave_one_out_neighbors
 from engine.tagged import TaggedPictures
 from indexing.catalogue import Catalogue, Entry, save_catalogue
-from indexing.index import Index, VectorTransform, build_index, load_index, settled_form
+from indexing.index import Index, Metric, VectorTransform, build_index, load_index
+from indexing.index.automatic import automatic_forms
 from indexing.store import FeatureStore
 from learners.selection import choose_n_neighbors
 
 __all__ = ["StoredVectors", "assemble"]
 
-_METRIC = "cosine"
 _ADDED_AT_ONCE = 4_096
 # Leave-one-out costs a search a picture; so many give the choice a standard error below 1 %.
 _ASKED_FOR_SELECTION = 2_000
@@ -78,14 +78,14 @@ def assemble(
         ``learners`` and ``counts``, for the manifest.
     """
     tagged = TaggedPictures.of(catalogue.entries)
-    transform = VectorTransform(blocks=tuple(blocks))
+    transform = VectorTransform(widths=tuple(blocks))
     vectors = StoredVectors(catalogue.entries, features, transform)
     rows = np.array(sorted(entry.row for entry in catalogue.entries), np.int64)
     index = None
     if previous_index is not None:
         index = _updated_index(previous_index, rows, vectors, factory, device)
     if index is None:
-        index = build_index(factory, transform.n_dims, _METRIC, rows, vectors, device=device)
+        index = build_index(factory, transform.n_out, Metric.COSINE, rows, vectors, device=device)
     save_catalogue(catalogue, folder)
     tagged.save(folder)
     for name, part in (("transform", transform), ("index", index)):
@@ -113,9 +113,8 @@ def _updated_index(
     # A trained index fits the vectors it was trained on; after a large change it is trained anew.
     if len(gone) + len(new) > len(index.rows) // 2:
         return None
-    if settled_form(factory, len(rows), index.n_dims) != settled_form(
-        factory, len(index.rows), index.n_dims
-    ):
+    forms_then = automatic_forms(len(index.rows), index.n_dims)
+    if factory == "auto" and automatic_forms(len(rows), index.n_dims) != forms_then:
         return None
     if len(gone):
         index.remove(gone)

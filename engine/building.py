@@ -16,7 +16,8 @@ from engine.results import BuildReport
 from indexing.catalogue import Catalogue, assign_rows, load_catalogue
 from indexing.corpora import read_corpus
 from indexing.errors import ArtifactError, CorpusError, InputError
-from indexing.extractors import DEFAULT_EXTRACTOR, open_extractor, probe_picture
+from indexing.extractors import DEFAULT_EXTRACTOR, open_extractor
+from indexing.extractors.probe import probe_picture
 from indexing.ingest import ingest, unchanged_facts
 from indexing.records import Corpus, ImageRecord, Refusal, printable_path
 from indexing.store import FeatureStore, FileFacts, WorkspaceStore

@@ -10,7 +10,7 @@ from engine.results import RankedTag, Voter
 from engine.tagged import TaggedPictures
 from indexing.catalogue import Entry
 from indexing.records import printable_path
-from learners.voting import Voters
+from learners.votes import Voters
 
 __all__ = ["Explainer"]
 

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from engine.tagged import TaggedPictures
 from indexing.index import Index, Neighbors
-from learners.voting import NeighborVoting, exclude
+from learners.votes import exclude
+from learners.voting import NeighborVoting
 
 __all__ = ["find_voters", "find_voters_of", "leave_one_out_neighbors"]
 

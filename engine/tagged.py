@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,7 +98,8 @@ class TaggedPictures:
 
     def save(self, folder: Path) -> None:
         """Write the arrays and the vocabulary into ``folder``."""
-        np.savez(folder / _ARRAYS_FILE, contents=self.contents, **self.tags.to_arrays())
+        arrays: dict[str, Any] = {"contents": self.contents, **self.tags.to_arrays()}
+        np.savez(folder / _ARRAYS_FILE, allow_pickle=False, **arrays)
         text = json.dumps(list(self.vocabulary), ensure_ascii=False, indent=0)
         (folder / _VOCABULARY_FILE).write_text(text + "\n", encoding="utf-8")
 

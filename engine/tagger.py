@@ -17,7 +17,8 @@ from engine.results import Found, SearchAnswer, TagAnswer
 from engine.tagged import TaggedPictures
 from indexing.catalogue import Entry, load_catalogue
 from indexing.errors import ArtifactError, InputError
-from indexing.extractors import FeatureExtractor, check_probe, open_extractor
+from indexing.extractors import FeatureExtractor, open_extractor
+from indexing.extractors.probe import check_probe
 from indexing.index import Index, VectorTransform, load_index
 from indexing.records import printable_path
 from learners.base import Batch, make_learner
@@ -191,5 +192,5 @@ class Tagger:
     def vectors(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Return the vectors of queries in the index's space, float32 (n_queries, n_dims)."""
         if not queries:
-            return np.empty((0, self.transform.n_dims), np.float32)
+            return np.empty((0, self.transform.n_out), np.float32)
         return self.transform(np.stack([query.feature for query in queries]))

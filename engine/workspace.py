@@ -107,7 +107,9 @@ class Workspace:
 
     def info(self) -> dict[str, Any]:
         """Return counts, extractor, index and learners, as ``engine info --json`` prints them."""
-        from indexing.index import describe_index
+        from dataclasses import asdict
+
+        from indexing.index.description import read_record
 
         folder, manifest = self._folders.current()
         extractor = manifest["extractor"]
@@ -118,7 +120,7 @@ class Workspace:
             "format": manifest["source"]["format"],
             "counts": manifest["counts"],
             "extractor": {key: extractor[key] for key in ("name", "digest", "n_dims", "runtime")},
-            "index": describe_index(folder / "index"),
+            "index": asdict(read_record(folder / "index")[0]),
             "learners": manifest["learners"],
         }
 

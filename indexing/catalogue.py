@@ -101,12 +101,12 @@ def assign_rows(
     for (_, content), row in sorted(stayed.items(), key=lambda item: item[1], reverse=True):
         moved.setdefault(content, []).append(row)
     entries = []
-    for record, content, row in zip(records, contents, rows, strict=True):
-        if row is None and moved.get(content):
-            row = moved[content].pop()
-        if row is None:
-            row, next_row = next_row, next_row + 1
-        entries.append(Entry(row, content, record))
+    for record, content, kept in zip(records, contents, rows, strict=True):
+        if kept is None and moved.get(content):
+            kept = moved[content].pop()
+        if kept is None:
+            kept, next_row = next_row, next_row + 1
+        entries.append(Entry(kept, content, record))
     return tuple(entries), next_row
 
 

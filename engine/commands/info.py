@@ -46,7 +46,7 @@ def info(refused: bool, workspace: Path | None, as_json: bool) -> None:
 
 def _lines(facts: dict[str, Any]) -> list[str]:
     counts, extractor, index = facts["counts"], facts["extractor"], facts["index"]
-    recall = index["recall_at_100"]
+    recall = f"{index['recall']:.3f}" if index["recall_queries"] else "exact"
     lines = [
         f"workspace  {facts['workspace']} (generation {facts['generation']})",
         f"source     {facts['source']} ({facts['format']})",
@@ -55,7 +55,7 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         f"tags       {counts['tags']:,}",
         f"extractor  {extractor['name']}, {extractor['n_dims']:,} dims, {extractor['runtime']}",
         f"index      {index['form']}, {index['metric']}, {index['bytes_per_image']:,.0f} bytes a "
-        f"picture, recall@100 {'exact' if recall is None else format(recall, '.3f')}",
+        f"picture, recall@100 {recall}",
     ]
     for name, learner in facts["learners"].items():
         params = ", ".join(f"{key} {value}" for key, value in learner["params"].items())

@@ -134,9 +134,7 @@ def test_another_corpus_needs_replace(built, tmp_path, settings):
     other = tmp_path / "other"
     other.mkdir()
     write_picture(other / "a.png", COLORS["red"], 5)
-    with pytest.raises(
-        InputError, match=r"built from .*library, not from .*other; .*--replace"
-    ):
+    with pytest.raises(InputError, match=r"built from .*library, not from .*other; .*--replace"):
         built.build(other)
     built.build(other, replace(settings, replace=True))
     assert set(names(built)) == {"a.png"}
