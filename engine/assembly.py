@@ -1,6 +1,7 @@
 """From a catalogue and stored features to a generation: tagged, index, chosen learners."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,19 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.neighborhood import leave_one_out_neighbors
-from engine.tagged import TaggedPictures
+from engine.tagged import TaggedPictures, is_voter
 from indexing.catalogue import Catalogue, Entry, save_catalogue
 from indexing.index import Index, Metric, VectorTransform, build_index, load_index
 from indexing.index.automatic import automatic_forms
 from indexing.store import FeatureStore
 from learners.selection import choose_n_neighbors
 
-__all__ = ["StoredVectors", "assemble"]
+__all__ = ["Earlier", "StoredVectors", "assemble"]
 
 _ADDED_AT_ONCE = 4_096
-# Leave-one-out costs a search a picture; so many give the choice a standard error below 1 %.
-_ASKED_FOR_SELECTION = 2_000
+# Leave-one-out costs a search a picture: more would take longer than they tell.
+_ASKED_FOR_SELECTION = 5_000
 _NEIGHBORS_FOR_SELECTION = 50
+# The choice is stable: it is made anew once this share of the votes has changed.
+_CHANGES_BEFORE_SELECTION = 0.02
 
 
 class StoredVectors:
@@ -45,6 +48,25 @@ class StoredVectors:
         return self._transform(self._features.fetch([self._contents[row] for row in rows.tolist()]))
 
 
+@dataclass(frozen=True)
+class Earlier:
+    """A generation of the same space and kind of index, to start from.
+
+    Parameters
+    ----------
+    index : Path
+        Folder of its index.
+    entries : sequence of Entry
+        Its pictures.
+    learners : dict
+        Its learners, from the manifest.
+    """
+
+    index: Path
+    entries: Sequence[Entry]
+    learners: dict[str, dict[str, Any]]
+
+
 def assemble(
     folder: Path,
     catalogue: Catalogue,
@@ -53,7 +75,7 @@ def assemble(
     *,
     factory: str,
     device: str,
-    previous_index: Path | None,
+    earlier: Earlier | None,
 ) -> dict[str, Any]:
     """Write everything that can be computed from a catalogue into the folder of a generation.
 
@@ -69,8 +91,8 @@ def assemble(
     factory : str
         FAISS factory string, ``auto`` or ``exact``.
     device : {"auto", "cpu", "cuda"}
-    previous_index : Path or None
-        An index of the same space and factory to start from.
+    earlier : Earlier or None
+        What to start from.
 
     Returns
     -------
@@ -82,8 +104,8 @@ def assemble(
     vectors = StoredVectors(catalogue.entries, features, transform)
     rows = np.array(sorted(entry.row for entry in catalogue.entries), np.int64)
     index = None
-    if previous_index is not None:
-        index = _updated_index(previous_index, rows, vectors, factory, device)
+    if earlier is not None:
+        index = _updated_index(earlier.index, rows, vectors, factory, device)
     if index is None:
         index = build_index(factory, transform.n_out, Metric.COSINE, rows, vectors, device=device)
     save_catalogue(catalogue, folder)
@@ -92,7 +114,7 @@ def assemble(
         (folder / name).mkdir()
         part.save(folder / name)
     return {
-        "learners": _choose_learners(index, tagged, vectors),
+        "learners": _learners(index, tagged, vectors, catalogue.entries, earlier),
         "counts": {
             "indexed": len(catalogue.entries),
             "tagged": catalogue.n_tagged,
@@ -124,7 +146,29 @@ def _updated_index(
     return index
 
 
-def _choose_learners(
+def _learners(
+    index: Index,
+    tagged: TaggedPictures,
+    vectors: StoredVectors,
+    entries: Sequence[Entry],
+    earlier: Earlier | None,
+) -> dict[str, dict[str, Any]]:
+    """Return the learners of a generation: as they were, or chosen anew after many changes."""
+    if earlier is not None and earlier.learners:
+        votes_then, votes_now = (
+            {(entry.row, entry.record.tags) for entry in some if is_voter(entry)}
+            for some in (earlier.entries, entries)
+        )
+        n_changed = earlier.learners["knn"]["n_changed"] + len(votes_then ^ votes_now)
+        if n_changed <= _CHANGES_BEFORE_SELECTION * tagged.tags.n_images:
+            return {
+                name: {**learner, "n_changed": n_changed}
+                for name, learner in earlier.learners.items()
+            }
+    return _chosen_learners(index, tagged, vectors)
+
+
+def _chosen_learners(
     index: Index, tagged: TaggedPictures, vectors: StoredVectors
 ) -> dict[str, dict[str, Any]]:
     """Choose how many neighbours vote, by leave-one-out on the tagged pictures."""
@@ -139,7 +183,8 @@ def _choose_learners(
         "params": {"n_neighbors": choice.n_neighbors},
         "chosen_by": "leave-one-out c-f1@5 of knn",
         "n_pictures": len(rows),
+        "n_changed": 0,
         "curve": {str(n_neighbors): value for n_neighbors, value in choice.curve.items()},
     }
     # With the same voters the two differ by the prior alone, which no number of voters mends.
-    return {"knn": chosen, "tagvote": chosen}
+    return {"knn": chosen, "tagvote": dict(chosen)}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.assembly import assemble
+from engine.assembly import Earlier, assemble
 from engine.generations import PROBE_FILE, GenerationFolders
 from engine.results import BuildReport
 from indexing.catalogue import Catalogue, assign_rows, load_catalogue
@@ -213,7 +213,7 @@ class _Build:
                         extracted.described["blocks"],
                         factory=self._factory,
                         device=self._device,
-                        previous_index=self._index_to_update(extracted.described["digest"]),
+                        earlier=self._earlier(extracted.described["digest"]),
                     )
                 )
                 self._on_progress("index", len(catalogue.entries), len(catalogue.entries))
@@ -272,13 +272,18 @@ class _Build:
         refusals.sort(key=lambda refusal: (refusal.path, refusal.reason))
         return Catalogue(entries, tuple(refusals)), next_row
 
-    def _index_to_update(self, digest: str) -> Path | None:
+    def _earlier(self, digest: str) -> Earlier | None:
+        """Return the generation before, if the new one can start from it."""
         manifest = self._previous.manifest
-        if not manifest or manifest["extractor"]["digest"] != digest:
+        if (
+            not manifest
+            or manifest["extractor"]["digest"] != digest
+            or manifest["settings"]["index"] != self._factory
+        ):
             return None
-        if manifest["settings"]["index"] != self._factory:
-            return None
-        return self._previous.file("index")
+        return Earlier(
+            self._previous.file("index"), self._previous.catalogue.entries, manifest["learners"]
+        )
 
     def _prune(self, catalogue: Catalogue, features: FeatureStore) -> None:
         # What the generation before still held is kept once more: a picture that was moved

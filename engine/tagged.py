@@ -18,11 +18,16 @@ from indexing.errors import ArtifactError
 from indexing.tags import display_spellings, tag_key
 from learners.base import TagMatrix
 
-__all__ = ["TaggedPictures"]
+__all__ = ["TaggedPictures", "is_voter"]
 
 _ARRAYS_FILE = "tags.npz"
 _VOCABULARY_FILE = "vocabulary.json"
 _VOTING_SPLITS = (None, "train")
+
+
+def is_voter(entry: Entry) -> bool:
+    """Return whether a picture votes: it is tagged, and in no split but ``train``."""
+    return entry.record.tags is not None and entry.record.split in _VOTING_SPLITS
 
 
 @dataclass(frozen=True)
@@ -46,14 +51,7 @@ class TaggedPictures:
     @classmethod
     def of(cls, entries: Sequence[Entry]) -> "TaggedPictures":
         """Collect the entries that vote: tagged, and in no split but ``train``."""
-        voting = sorted(
-            (
-                entry
-                for entry in entries
-                if entry.record.tags is not None and entry.record.split in _VOTING_SPLITS
-            ),
-            key=lambda entry: entry.row,
-        )
+        voting = sorted(filter(is_voter, entries), key=lambda entry: entry.row)
         spellings = display_spellings(entry.record.tags or () for entry in voting)
         columns = {key: column for column, key in enumerate(spellings)}
         owners = {

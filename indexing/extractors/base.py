@@ -51,7 +51,7 @@ class Fingerprint:
     --------
     >>> a = Fingerprint(model="lite", weights="9656", preprocessing="260 px")
     >>> a.digest
-    'c74639c0fd97a2eb'
+    '0b8d06d48a344e94'
     >>> Fingerprint.from_json(a.to_json()) == a
     True
     """

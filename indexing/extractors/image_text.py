@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from indexing.errors import InputError, MissingDependencyError
 from indexing.extractors.base import Device, FeatureExtractor
 from indexing.extractors.cache import file_sha256
+from indexing.extractors.names import suggestion
 from indexing.extractors.network import framing_for
 from indexing.extractors.recipes import Recipe, open_recipe
 from indexing.extractors.weights import from_file, from_hub
@@ -68,11 +69,9 @@ def load_network(model: str, checkpoint: str, sha256: str | None) -> "Network":
 
     name = f"open_clip:{model}"
     if model not in open_clip.list_models():
-        close = [known for known in open_clip.list_models() if model.lower() in known.lower()]
         raise InputError(
             f"open_clip {open_clip.__version__} has no model {model!r}; accepted are the names "
-            f"of open_clip.list_models(); "
-            + (f"did you mean {' or '.join(close[:3])}?" if close else "choose one")
+            f"of open_clip.list_models(); {suggestion(model, open_clip.list_models())}"
         )
     if sha256 is not None:
         path = Path(checkpoint).expanduser()

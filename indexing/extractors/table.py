@@ -1,11 +1,11 @@
 """The table of extractors: a name, and where it is opened."""
 
-import difflib
 from importlib import import_module
 from typing import cast
 
 from indexing.errors import InputError
 from indexing.extractors.base import Device, FeatureExtractor
+from indexing.extractors.names import suggestion
 
 __all__ = ["DEFAULT_EXTRACTOR", "EXTRACTORS", "extractor_names", "open_extractor"]
 
@@ -56,9 +56,7 @@ def open_extractor(name: str, device: Device | str = Device.AUTO) -> FeatureExtr
             module, _, attribute = target.partition(":")
             opener = getattr(import_module(module), attribute)
             return cast(FeatureExtractor, opener(argument, device))
-    kinds = {form.partition(":")[0]: form for form in EXTRACTORS}
-    close = [kinds[match] for match in difflib.get_close_matches(kind, kinds, n=1)]
+    hint = suggestion(kind, [form.partition(":")[0] for form in EXTRACTORS], n=1)
     raise InputError(
-        f"the extractor {name!r} is unknown; accepted are {', '.join(EXTRACTORS)}; "
-        + (f"did you mean {close[0]}?" if close else "choose one")
+        f"the extractor {name!r} is unknown; accepted are {', '.join(EXTRACTORS)}; {hint}"
     )

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 from indexing.errors import ArtifactError
 from indexing.records import printable_path
@@ -69,6 +68,8 @@ def from_hub(name: str) -> Iterator[None]:
 
 def _reachable(endpoint: str) -> bool:
     """Return whether a connection to a server can be opened; a proxy is trusted to do it."""
+    from urllib.request import getproxies  # imports an HTTP client
+
     if {"http", "https", "all"} & set(getproxies()):
         return True
     address = urlsplit(endpoint)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from indexing.errors import InputError, MissingDependencyError
 from indexing.extractors.base import Device, FeatureExtractor
 from indexing.extractors.cache import file_sha256
+from indexing.extractors.names import suggestion
 from indexing.extractors.network import framing_for
 from indexing.extractors.recipes import Recipe, open_recipe
 from indexing.extractors.weights import from_file, from_hub
@@ -17,7 +18,7 @@ from indexing.extractors.weights import from_file, from_hub
 if TYPE_CHECKING:
     from indexing.extractors.modules import Network, TimmTower
 
-__all__ = ["load_network", "open_timm"]
+__all__ = ["load_network", "open_timm", "tower_of"]
 
 
 def open_timm(argument: str, device: Device | str) -> FeatureExtractor:
@@ -71,11 +72,9 @@ def load_network(model: str, checkpoint: Path | None, sha256: str | None) -> "Ne
 
     name = f"timm:{model}"
     if not timm.is_model(model):
-        close = timm.list_models(f"*{model}*")[:3]
         raise InputError(
             f"timm {timm.__version__} has no network {model!r}; accepted are the names of "
-            f"timm.list_models(); "
-            + (f"did you mean {' or '.join(close)}?" if close else "choose one")
+            f"timm.list_models(); {suggestion(model, timm.list_models())}"
         )
     if checkpoint is None:
         net: Any
@@ -93,7 +92,7 @@ def load_network(model: str, checkpoint: Path | None, sha256: str | None) -> "Ne
             f"{name} takes pictures of {width} x {height}; networks with a square input are "
             "accepted; choose another"
         )
-    tower, blocks = _tower(net.eval(), height)
+    tower, blocks = tower_of(net.eval(), height)
     return assemble(
         tower,
         model=name,
@@ -113,7 +112,7 @@ def _n_classes(timm: Any, model: str, state: dict[str, Any]) -> dict[str, Any]:
     return {} if weight is None else {"num_classes": int(weight.shape[0])}
 
 
-def _tower(net: Any, size: int) -> tuple["TimmTower", tuple[int, ...]]:
+def tower_of(net: Any, size: int) -> tuple["TimmTower", tuple[int, ...]]:
     """Choose the maps that are pooled: the last one at each resolution.
 
     A transformer that keeps one resolution has no stages. Where the feature is the mean of

@@ -151,9 +151,9 @@ class FactoryIndex(Index):
         if self._gpu is not None and k <= gpu.GPU_NEIGHBORS:
             rows, distances = self._signed(*self._gpu.search(queries, k))
         elif family is Family.LISTS:
-            rows, distances = self._probed(queries, k, self._effort)
+            rows, distances = self._probed(queries, k, self._value)
         elif family is Family.GRAPH:
-            parameters = faiss.SearchParametersHNSW(efSearch=self._effort)
+            parameters = faiss.SearchParametersHNSW(efSearch=self._value)
             rows, distances = self._signed(*self._form.core.search(queries, k, params=parameters))
         else:
             rows, distances = self._signed(*self._form.core.search(queries, k))
@@ -171,12 +171,11 @@ class FactoryIndex(Index):
             return nearest(queries, k, self.metric, self._decoded(among))
         # The k nearest of a tenth of the index are spread over as many lists as the 10 k
         # nearest of all of it.
-        effort = self._effort * -(-self.n_images // len(among))
+        effort = self._value * -(-self.n_images // len(among))
         return self._probed(queries, k, effort, faiss.IDSelectorBatch(among))
 
     @property
-    def _effort(self) -> int:
-        """The search parameter's value; 1 where an index was built of too few to choose."""
+    def _value(self) -> int:
         return self._description.search_value or 1
 
     def _probed(
@@ -214,31 +213,31 @@ class FactoryIndex(Index):
 
     def _tune(self, request: BuildRequest) -> None:
         """Choose the search parameter and measure the recall, where the form is not exact."""
+        family = self._form.family
+        if family is Family.LISTS:
+            self._describe(search_parameter="nprobe", search_value=1)
+        elif family is Family.GRAPH:
+            self._describe(search_parameter="efSearch", search_value=LEAST_EF_SEARCH)
         if self._form.exact or self.n_images < 2:
             return
         sample = RecallSample.drawn(request.rows, request.stream, request.seed)
         queries = self._form.chained(sample.queries)
 
         def recall(effort: int | None) -> float:
-            self._description = replace(self._description, search_value=effort)
+            self._describe(search_value=effort)
             return sample.recall(self._nearest(queries, sample.depth + 1)[0])
 
-        parameter, value = None, None
-        if self._form.family is Family.SCAN:
+        if family is Family.SCAN:
             measured = recall(None)
-        elif self._form.family is Family.LISTS:
-            parameter = "nprobe"
-            value, measured = chosen_effort(recall, 1, self._form.inner.nlist)
         else:
-            parameter = "efSearch"
-            value, measured = chosen_effort(recall, LEAST_EF_SEARCH, MOST_EF_SEARCH)
-        self._description = replace(
-            self._description,
-            search_parameter=parameter,
-            search_value=value,
-            recall=measured,
-            recall_queries=len(sample.rows),
-        )
+            listed = family is Family.LISTS
+            most = self._form.inner.nlist if listed else MOST_EF_SEARCH
+            value, measured = chosen_effort(recall, 1 if listed else LEAST_EF_SEARCH, most)
+            self._describe(search_value=value)
+        self._describe(recall=measured, recall_queries=len(sample.rows))
+
+    def _describe(self, **changes: Any) -> None:
+        self._description = replace(self._description, **changes)
 
     def _accelerate(self) -> None:
         """Copy the index to the GPUs where it may be searched there."""

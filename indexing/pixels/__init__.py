@@ -7,12 +7,14 @@ parse (and warn about) is left out; the EXIF orientation is read here. Nothing o
 state is read or changed, so :func:`decode` may run in any number of threads.
 
 What cannot be seen: a JPEG says nothing about damage inside its entropy-coded data but through
-warnings of libjpeg, which Pillow does not pass on. For a baseline JPEG in one scan (all but the
-progressive ones) the decoder is therefore fed so that one that runs out of data early, or has
-data left, shows. Measured on 1,628 photographs of 4 to 15 KB, that finds 98 % of files with 512
-random bytes in the middle and 90 % of those with 2,048 zeros, but only 23 % of flipped bytes: the
-Huffman code falls into step again, and a stripe of wrong colour is left. Damage inside a
-progressive JPEG, a lossy WebP or the pixels of an uncompressed file passes unseen.
+warnings of libjpeg, which Pillow does not pass on. A JPEG of one baseline scan (all but the
+progressive ones) is therefore fed to the decoder in such a way that data which ends before the
+picture shows, and so does more than a hundredth left over when the picture is complete. Measured
+on 1,749 photographs of 5 to 300 KB, that finds every one cut and given a new end marker, 97 % of
+those with 512 random bytes in the middle, 82 % of those with 2,048 zeros and 15 % of those with
+one changed byte; none of 5,245 good ones is refused. What is not found is a stripe of wrong
+colors: the Huffman code falls into step again. Damage inside a progressive JPEG, a lossy WebP or
+uncompressed pixels passes unseen.
 """
 
 from indexing.pixels.decoding import Framing, Resample, decode, open_rgb

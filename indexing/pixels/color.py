@@ -111,8 +111,9 @@ def _gray_range(picture: Image.Image) -> tuple[float, float]:
     for _, band in _bands(picture):
         values = np.asarray(band)
         finite = values[np.isfinite(values)]
-        low = float(finite.min(initial=low))
-        high = float(finite.max(initial=high))
+        if finite.size:
+            low = min(low, float(finite.min()))
+            high = max(high, float(finite.max()))
     if low > high:  # nothing is finite
         return 0.0, 1.0
     if low >= 0:

@@ -157,8 +157,10 @@ def open_rgb(data: bytes, *, at_least: int, limits: DecodeLimits = _DEFAULT_LIMI
     Raises
     ------
     PictureError
-        If the file is no whole picture of a kind that is read; no other exception.
+        If the file is no whole picture of a kind that is read.
     """
+    if at_least < 1:
+        raise InputError(f"at_least is {at_least}; pixels count from 1; raise it")
     with _opened(data, at_least, limits) as (picture, _, orientation):
         return picture.transpose(_TURNS[orientation]) if orientation in _TURNS else picture
 

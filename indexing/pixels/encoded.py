@@ -25,7 +25,7 @@ class Encoded:
     size : tuple of int
         Width and height as stored, before the orientation is applied.
     open : callable
-        Builds the decoder; allocates no pixels.
+        Builds the decoder; allocates no pixels. Called once.
     bytes_per_pixel : int
         Memory that decoding and conversion to RGB take for each decoded pixel.
     extra_bytes : int, default=0

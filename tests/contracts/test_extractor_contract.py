@@ -11,11 +11,6 @@ from indexing.extractors import EXTRACTORS, open_extractor, zoo
 from indexing.extractors.eager import EagerExtractor
 from indexing.extractors.export import export
 from indexing.extractors.probe import probe_picture
-from tests.extractor_fixtures import (  # noqa: F401
-    extractor_cache,
-    open_clip_checkpoint,
-    timm_checkpoint,
-)
 
 N_PICTURES = 14  # more than are in flight at once on the CPU of a laptop
 IN_FLIGHT = 64  # more than this many pictures nobody may hold back
@@ -38,7 +33,7 @@ def name_of(form, request):
 
 
 @pytest.fixture(scope="module", params=[*EXTRACTORS, "torch itself"])
-def opener(request, extractor_cache):  # noqa: F811
+def opener(request, extractor_cache):
     """Return what opens the extractor, again and again."""
     if request.param == "torch itself":
         checkpoint = request.getfixturevalue("timm_checkpoint")

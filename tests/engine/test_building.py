@@ -183,3 +183,19 @@ def test_pictures_of_other_splits_are_searched_and_never_vote(workspace, library
     (found,) = workspace.search([red], k=3)
     assert {name.image_id[:3] for name in found.results} == {"red"}
     assert "Red" not in [ranked.tag for ranked in workspace.tag_one(red).tags]
+
+
+def test_the_number_of_neighbours_is_chosen_anew_only_after_many_changes(built, library):
+    chosen = built.info()["learners"]["knn"]
+    assert (chosen["n_pictures"], chosen["n_changed"]) == (24, 0)
+    assert set(chosen["curve"]) <= {"1", "2", "3", "5", "7", "10", "15", "20"}
+    # Untagged pictures do not vote: the choice stays.
+    write_picture(library / "plain.png", COLORS["red"], 1)
+    built.build()
+    assert built.info()["learners"]["knn"] == chosen
+    # One of 24 votes is more than 2 %: the choice is made again.
+    (library / "red0.png.txt").write_text("Sunset")
+    built.build()
+    again = built.info()["learners"]["knn"]
+    assert (again["n_pictures"], again["n_changed"]) == (24, 0)
+    assert again["curve"] != chosen["curve"]

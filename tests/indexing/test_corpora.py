@@ -49,6 +49,20 @@ def make(root: Path, *names: str) -> Path:
             ["train.json", "test.json", "images/", "annotations/instances_val2017.json"],
             "corel5k",
         ),
+        (["train.json", "test.json", "images/", "espgame_vocabulary.txt"], "espgame"),
+        (["train.json", "test.json", "iaprtc12_vocabulary.txt"], "iaprtc12"),
+        (["train.json", "iaprtc12_vocabulary.txt"], "folder"),
+        (["meta/tags/tags1.txt", "im1.jpg"], "mirflickr"),
+        (["meta/tags/", "im1.jpg"], "folder"),
+        (["ImageList/Imagelist.txt", "NUS_WID_Tags/"], "nuswide"),
+        (["ImageList/Imagelist.txt"], "folder"),
+        (["categories.txt", "filesAdobe.txt", "filesAdobeMIT.txt"], "fivek"),
+        (["categories.txt", "filesAdobe.txt"], "folder"),
+        (["LOC_synset_mapping.txt"], "imagenet"),
+        (["ILSVRC/Data/CLS-LOC/"], "imagenet"),
+        (["train/n01440764/"], "imagenet"),
+        (["train/n0144076/", "train/a.jpg"], "folder"),
+        (["val/n01440764/"], "folder"),
     ],
 )
 def test_the_first_layout_that_fits_a_folder(
@@ -99,8 +113,7 @@ def test_a_file_that_is_no_table_is_named(tmp_path: Path) -> None:
     ("format", "name", "found", "taken"),
     [
         ("folder", "photos.csv", "table", "folder"),
-        ("coco", "photo.jpg", "file", "folder"),
-        ("corel5k", "photo.jpg", "file", "folder"),
+        *[(format, "photo.jpg", "file", "folder") for format in READERS if format != "table"],
         ("table", "photo.jpg", "file", "table"),
         ("table", "photos/", "folder", "table"),
     ],
@@ -116,8 +129,9 @@ def test_a_named_format_refuses_another_kind_of_path(
 
 def test_an_unknown_format_is_answered_with_the_known_ones(tmp_path: Path) -> None:
     message = (
-        "no corpus format is called 'flickr'; accepted: folder, table, corel5k, coco; "
-        "choose one of them, or name none to have it detected"
+        "no corpus format is called 'flickr'; accepted: folder, table, corel5k, coco, "
+        "coco-captions, espgame, iaprtc12, mirflickr, mirflickr-r1, nuswide, nuswide-81, "
+        "nuswide-all, fivek, imagenet; choose one of them, or name none to have it detected"
     )
     with pytest.raises(CorpusError, match=exactly(message)):
         read_corpus(tmp_path, "flickr")
@@ -143,7 +157,7 @@ def test_a_choice_imports_only_its_own_reader(tmp_path: Path) -> None:
     imported = set(done.stdout.split())
     readers = {module.partition(":")[0] for module in READERS.values()}
     assert imported & readers == {"indexing.corpora.folder"}
-    assert not imported & {"pyarrow", "numpy", "PIL", "csv"}
+    assert not imported & {"pyarrow", "numpy", "PIL", "csv", "scipy"}
 
 
 @pytest.mark.parametrize(
