@@ -7,13 +7,14 @@ import click
 
 from engine.commands.options import device_option, json_option, workspace_option
 from engine.results import BuildReport, refusal_counts
+from indexing.corpora import READERS
 
 __all__ = ["build"]
 
 
 @click.command()
 @click.argument("pictures", required=False, type=click.Path(path_type=Path))
-@click.option("--format", "format_", help="Reader: folder, table, corel5k, coco; else detected.")
+@click.option("--format", "format_", help=f"One of {', '.join(READERS)}; else detected.")
 @click.option("--extractor", help="Feature extractor; else as before, or efficientnet-lite2.")
 @click.option("--index", help="FAISS factory string, auto or exact; else as before, or auto.")
 @click.option("--replace", is_flag=True, help="Let another corpus take the place of the old one.")

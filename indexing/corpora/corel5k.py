@@ -10,12 +10,11 @@ votes. Whether the pictures that the files name are there is not looked at here.
 from operator import attrgetter
 from pathlib import Path
 
-from indexing.corpora.annotations import read_annotations
 from indexing.corpora.folder import unique_ids
-from indexing.corpora.layouts import COREL5K_FILES, require
+from indexing.corpora.image_labels import labelled_records
+from indexing.corpora.layouts import require
 from indexing.corpora.walk import walk
 from indexing.records import Corpus, ImageRecord
-from indexing.tags import merge_tags
 
 __all__ = ["read"]
 
@@ -36,20 +35,7 @@ def read(path: Path) -> Corpus:
     require(path, "folder")
     images = path / "images"
     require(images, "folder")
-    records: list[ImageRecord] = []
-    for split, name in COREL5K_FILES.items():
-        for sample in read_annotations(path / name).entries("samples"):
-            image_id = sample.text("image_name")
-            labels = merge_tags(sample.texts("image_labels"))
-            records.append(
-                ImageRecord(
-                    image_id=image_id,
-                    path=images / image_id,
-                    tags=labels if split == "train" else None,
-                    labels=labels,
-                    split=split,
-                )
-            )
+    records = labelled_records(path, lambda name: images / name)
     named = {record.image_id for record in records}
     found = [folder.prefix + name for folder in walk(images) for name in folder.pictures]
     records += [

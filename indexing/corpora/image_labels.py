@@ -10,6 +10,7 @@ subfolders, ``images/00/25.jpg``; a picture is found at any depth. Pictures that
 name, as most of the ESP Game's 100,000, are left out.
 """
 
+from collections.abc import Callable
 from operator import attrgetter
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from indexing.corpora.walk import walk
 from indexing.records import Corpus, ImageRecord
 from indexing.tags import merge_tags
 
-__all__ = ["read_espgame", "read_iaprtc12"]
+__all__ = ["labelled_records", "read_espgame", "read_iaprtc12"]
 
 
 def read_espgame(path: Path) -> Corpus:
@@ -47,6 +48,27 @@ def _read(path: Path, format: str) -> Corpus:
     require(path, "folder")
     images = path / "images"
     places = _places(images)
+    records = labelled_records(path, lambda name: images / places.get(name, name))
+    return Corpus(
+        root=path, format=format, records=tuple(sorted(records, key=attrgetter("image_id")))
+    )
+
+
+def labelled_records(path: Path, place_of: Callable[[str], Path]) -> list[ImageRecord]:
+    """Read the pictures that ``train.json`` and ``test.json`` name.
+
+    Parameters
+    ----------
+    path : Path
+        The folder with the two files.
+    place_of : callable
+        Where the picture of a name lies.
+
+    Raises
+    ------
+    CorpusError
+        If one of the files is missing or malformed.
+    """
     records: list[ImageRecord] = []
     for split, name in COREL5K_FILES.items():
         for sample in read_annotations(path / name).entries("samples"):
@@ -55,15 +77,13 @@ def _read(path: Path, format: str) -> Corpus:
             records.append(
                 ImageRecord(
                     image_id=image_id,
-                    path=images / places.get(image_id, image_id),
+                    path=place_of(image_id),
                     tags=labels if split == "train" else None,
                     labels=labels,
                     split=split,
                 )
             )
-    return Corpus(
-        root=path, format=format, records=tuple(sorted(records, key=attrgetter("image_id")))
-    )
+    return records
 
 
 def _places(images: Path) -> dict[str, str]:

@@ -28,7 +28,7 @@ from indexing.errors import InputError
 from indexing.keywords import xmp_subjects
 from indexing.tags import merge_tags
 
-__all__ = ["MAX_SIDECAR_BYTES", "Sidecar", "match_sidecars", "read_sidecar"]
+__all__ = ["MAX_SIDECAR_BYTES", "Sidecar", "match_sidecars", "read_sidecar", "split_tags"]
 
 MAX_SIDECAR_BYTES: Final = 1 << 20
 

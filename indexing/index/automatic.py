@@ -59,7 +59,7 @@ class RecallSample:
         The queries' own rows, which do not count as found.
     queries : ndarray of float32, shape (n_queries, n_dims)
         Their vectors, prepared for the metric.
-    accepted : tuple of ndarray of int64
+    accepted : tuple of frozenset of int
         Rows as near to each query as its last counted neighbour, or nearer: more than
         ``depth`` where several are equally far.
     depth : int
@@ -68,7 +68,7 @@ class RecallSample:
 
     rows: NDArray[np.int64]
     queries: NDArray[np.float32]
-    accepted: tuple[NDArray[np.int64], ...]
+    accepted: tuple[frozenset[int], ...]
     depth: int
 
     @classmethod
@@ -85,7 +85,7 @@ class RecallSample:
             others = (candidates != row) & (candidates >= 0)
             last = np.partition(far[others], depth - 1)[depth - 1] if depth else np.inf
             slack = 1e-6 * max(1.0, abs(float(last)))
-            accepted.append(candidates[others & (far <= last + slack)])
+            accepted.append(frozenset(candidates[others & (far <= last + slack)].tolist()))
         return cls(own, queries, tuple(accepted), depth)
 
     def recall(self, found: NDArray[np.int64]) -> float:
@@ -105,26 +105,29 @@ class RecallSample:
         if not self.depth:
             return 1.0
         hits = 0
-        for row, candidates, accepted in zip(self.rows, found, self.accepted, strict=True):
-            hits += int(np.isin(candidates[candidates != row][: self.depth], accepted).sum())
+        for row, candidates, accepted in zip(
+            self.rows.tolist(), found.tolist(), self.accepted, strict=True
+        ):
+            counted = [candidate for candidate in candidates if candidate != row][: self.depth]
+            hits += len(accepted.intersection(counted))
         return hits / (self.depth * len(self.rows))
 
 
 def chosen_effort(recall: Callable[[int], float], least: int, most: int) -> tuple[int, float]:
-    """Choose how hard to search: the first of ``least``, twice that, ... that reaches the target.
+    """Choose how hard to search: the least, doubled until the recall reaches the target.
 
     Parameters
     ----------
     recall : callable
-        From a value of the search parameter to the recall it gives.
+        From a value of the search parameter to the recall it gives, in [0, 1].
     least, most : int
-        The values to try lie between these; ``most`` is one of them.
+        Where to begin and to end.
 
     Returns
     -------
     effort : int
-        The first value that reaches ``TARGET_RECALL``; where none does, the first after which
-        no value gains more than 0.005.
+        The first value that reaches ``TARGET_RECALL``, or the last before one that gains less
+        than 0.005: more effort does not find what quantisation has lost.
     recall : float
         What it gives.
 
@@ -133,16 +136,13 @@ def chosen_effort(recall: Callable[[int], float], least: int, most: int) -> tupl
     >>> chosen_effort(lambda probes: 1.0 - 0.5 / probes, 1, 24)
     (16, 0.96875)
     >>> chosen_effort(lambda probes: 0.8 - 0.5 / probes, 1, 1024)
-    (128, 0.79609375)
+    (64, 0.7921875)
     """
-    tried: list[tuple[int, float]] = []
-    effort = least
-    while True:
-        tried.append((effort, recall(effort)))
-        if tried[-1][1] >= TARGET_RECALL:
-            return tried[-1]
-        if effort >= most:
+    effort, reached = least, recall(least)
+    while reached < TARGET_RECALL and effort < most:
+        harder = min(most, 2 * effort)
+        gained = recall(harder)
+        if gained < reached + WORTHWHILE:
             break
-        effort = min(most, 2 * effort)
-    best = max(value for _, value in tried)
-    return next(pair for pair in tried if pair[1] >= best - WORTHWHILE)
+        effort, reached = harder, gained
+    return effort, reached

@@ -1,0 +1,315 @@
+"""Protocols: what is learned from, what is asked, and what counts as an answer.
+
+A protocol is a value: it prints, compares and hashes, and it says all that two people must
+agree on before their numbers can be compared. What it makes of a data set is in
+:mod:`benchmarks.exercises`.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexing.errors import InputError
+from learners.metrics import Measure, parse_measure
+from learners.tag_matrix import TagMatrix
+
+__all__ = [
+    "FEW_SIZES",
+    "Completion",
+    "Emission",
+    "Emit",
+    "Protocol",
+    "Vocabulary",
+    "few_examples",
+    "fold_numbers",
+    "given_tags",
+]
+
+FEW_SIZES = (1, 2, 5, 10, 50)
+"""Training pictures a tag, of the learning curve."""
+
+
+class Emit(StrEnum):
+    """How it is decided how many tags a picture gets."""
+
+    EXACTLY = "exactly"
+    PREDICTED_QUANTITY = "predicted quantity"
+    ABOVE = "above"
+
+
+@dataclass(frozen=True)
+class Emission:
+    """Which tags of a ranking count as given.
+
+    Parameters
+    ----------
+    how : Emit, default=Emit.EXACTLY
+    number : float, default=5
+        Tags a picture, or the threshold; not read where the quantity is predicted.
+
+    Examples
+    --------
+    >>> str(Emission()), str(Emission(Emit.ABOVE, 0.5))
+    ('exactly 5 tags', 'tags that score above 0.5')
+    >>> [str(measure) for measure in Emission(Emit.ABOVE, 0.5).measures()][:4]
+    ['map', 'miap', 'ndcg@5', 'c-p>0.5']
+    """
+
+    how: Emit = Emit.EXACTLY
+    number: float = 5
+
+    def __post_init__(self) -> None:
+        if self.how is Emit.EXACTLY and (self.number < 1 or self.number != int(self.number)):
+            raise InputError(
+                f"{self.number} tags a picture cannot be emitted; whole numbers from 1 are "
+                "accepted; correct it"
+            )
+
+    def __str__(self) -> str:
+        match self.how:
+            case Emit.EXACTLY:
+                return f"exactly {int(self.number)} tags"
+            case Emit.ABOVE:
+                return f"tags that score above {self.number:g}"
+            case _:
+                return "as many tags as the method predicts"
+
+    @property
+    def suffix(self) -> str:
+        """What the names of the measures end in: ``@5``, ``@lqp`` or ``>0.5``."""
+        match self.how:
+            case Emit.EXACTLY:
+                return f"@{int(self.number)}"
+            case Emit.ABOVE:
+                return f">{float(self.number)}"
+            case _:
+                return "@lqp"
+
+    def measures(self) -> tuple[Measure, ...]:
+        """Return what is measured of every method."""
+        cutoff = int(self.number) if self.how is Emit.EXACTLY else 5
+        names = ["map", "miap", f"ndcg@{cutoff}"]
+        names += [f"{name}{self.suffix}" for name in ("c-p", "c-r", "c-f1", "i-f1", "h-f1", "n+")]
+        names.append(f"accuracy{self.suffix}")
+        if self.how is Emit.PREDICTED_QUANTITY:
+            names += ["lqp-accuracy", "lqp-mse"]
+        return tuple(map(parse_measure, names))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vocabulary:
+    """Which tags are candidates: some of those that the training split uses.
+
+    Parameters
+    ----------
+    most_frequent : int, optional
+        Only so many, the most frequent ones. None = all.
+    min_pictures : int, default=1
+        Only tags of at least so many training pictures.
+    """
+
+    most_frequent: int | None = None
+    min_pictures: int = 1
+
+    def __str__(self) -> str:
+        which = "all" if self.most_frequent is None else f"the {self.most_frequent} most frequent"
+        least = "" if self.min_pictures <= 1 else f" of {self.min_pictures} pictures and more"
+        return f"{which} tags{least} of the training split"
+
+    def choose(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the positions of the tags that are candidates, ascending.
+
+        Parameters
+        ----------
+        counts : ndarray of int64, shape (n_tags,)
+            Training pictures with each tag.
+        """
+        allowed = np.flatnonzero(counts >= max(self.min_pictures, 1))
+        if self.most_frequent is not None:
+            # Among equally frequent tags the earlier names stay.
+            frequent = np.argsort(-counts[allowed], kind="stable")[: self.most_frequent]
+            allowed = np.sort(allowed[frequent])
+        return allowed.astype(np.int64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completion:
+    """Tag completion: part of a picture's tags is given, the rest is asked.
+
+    Parameters
+    ----------
+    share : float, default=0.5
+        Probability with which each true tag is given, independently.
+    max_wrong : int, default=2
+        At most so many wrong tags are given too; how many is drawn a picture.
+
+    Notes
+    -----
+    What was given, right or wrong, is no candidate and no truth any more, whatever the
+    method: to copy it wins nothing.
+    """
+
+    share: float = 0.5
+    max_wrong: int = 2
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share < 1 or self.max_wrong < 0:
+            raise InputError(
+                f"tag completion with a share of {self.share} and {self.max_wrong} wrong tags; "
+                "a share from 0 to below 1 and 0 or more are accepted; correct them"
+            )
+
+    def __str__(self) -> str:
+        return (
+            f"each true tag given with probability {self.share:g} and up to {self.max_wrong} "
+            "wrong ones; what was given is neither candidate nor truth"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """All that decides a benchmark's numbers beside the data, the features and the methods.
+
+    Parameters
+    ----------
+    evaluation : str, default="test"
+        The split whose pictures are asked about. Not read where there are folds.
+    n_folds : int, optional
+        Ask about folds of the training split instead, in turn: for development.
+    vocabulary : Vocabulary
+        The candidates.
+    emission : Emission
+        Which tags count as given by a method.
+    completion : Completion, optional
+        Part of the tags is input.
+    n_examples : int, optional
+        Learn from about so many training pictures a tag (:func:`few_examples`).
+    seed : int, default=0
+        For every draw.
+
+    Examples
+    --------
+    >>> print(Protocol(n_folds=5))
+    5 folds of the training split, all tags of the training split, exactly 5 tags, seed 0
+    """
+
+    evaluation: str = "test"
+    n_folds: int | None = None
+    vocabulary: Vocabulary = field(default_factory=Vocabulary)
+    emission: Emission = field(default_factory=Emission)
+    completion: Completion | None = None
+    n_examples: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.n_folds is not None and self.n_folds < 2:
+            raise InputError(f"{self.n_folds} folds; 2 or more are accepted; raise the number")
+        if self.n_examples is not None and self.n_examples < 1:
+            raise InputError(
+                f"{self.n_examples} training pictures a tag; 1 or more are accepted; raise it"
+            )
+        if self.evaluation == "train":
+            raise InputError(
+                "the training split cannot be evaluated on itself; another split or folds are "
+                "accepted; name the split, or ask for folds"
+            )
+
+    def __str__(self) -> str:
+        asked = (
+            f"learn from train, ask about {self.evaluation}"
+            if self.n_folds is None
+            else f"{self.n_folds} folds of the training split"
+        )
+        parts = [asked, str(self.vocabulary), str(self.emission)]
+        if self.n_examples is not None:
+            parts.append(f"{self.n_examples} training pictures a tag")
+        if self.completion is not None:
+            parts.append(str(self.completion))
+        return ", ".join([*parts, f"seed {self.seed}"])
+
+
+def fold_numbers(n_images: int, n_folds: int, seed: int) -> NDArray[np.int64]:
+    """Return which fold each picture is in, int64 (n_images,); folds differ by one at most.
+
+    Raises
+    ------
+    InputError
+        If there are fewer pictures than folds.
+
+    Examples
+    --------
+    >>> np.bincount(fold_numbers(7, 3, seed=0))
+    array([3, 2, 2])
+    """
+    if n_images < n_folds:
+        raise InputError(
+            f"{n_folds} folds of {n_images} pictures; a picture a fold at least is accepted; "
+            "ask for fewer folds"
+        )
+    order = np.random.default_rng(seed).permutation(n_images)
+    numbers = np.empty(n_images, dtype=np.int64)
+    numbers[order] = np.arange(n_images) % n_folds
+    return numbers
+
+
+def given_tags(truth: NDArray[np.bool_], completion: Completion, seed: int) -> NDArray[np.bool_]:
+    """Draw what a picture's question tells: some of its true tags, and some wrong ones.
+
+    Parameters
+    ----------
+    truth : ndarray of bool, shape (n_images, n_tags)
+    completion : Completion
+    seed : int
+
+    Returns
+    -------
+    ndarray of bool, shape (n_images, n_tags)
+        Input of the question; neither candidate nor truth.
+    """
+    rng = np.random.default_rng(seed)
+    given: NDArray[np.bool_] = truth & (rng.random(truth.shape) < completion.share)
+    n_wrong = rng.integers(0, completion.max_wrong + 1, size=len(truth))
+    # The n_wrong smallest of random numbers, which true tags do not have.
+    draws = np.where(truth, np.inf, rng.random(truth.shape))
+    rank = np.argsort(np.argsort(draws, axis=1), axis=1)
+    return given | ((rank < n_wrong[:, None]) & ~truth)
+
+
+def few_examples(tags: TagMatrix, n_examples: int, seed: int) -> NDArray[np.int64]:
+    """Choose training pictures so that every tag has so many, or all that there are.
+
+    Parameters
+    ----------
+    tags : TagMatrix
+        The training split.
+    n_examples : int
+        Pictures a tag.
+    seed : int
+
+    Returns
+    -------
+    ndarray of int64, shape (n_chosen,)
+        Positions in the matrix, ascending.
+
+    Notes
+    -----
+    Pictures carry several tags, so frequent tags get more than `n_examples`. To keep that
+    small, tags are served from the rarest on, one picture a tag a round, and a tag that has
+    enough already takes none. The rounds before are the choice of fewer examples: a larger
+    number of examples chooses all pictures of a smaller one, and more.
+    """
+    rng = np.random.default_rng(seed)
+    image_of = np.repeat(np.arange(tags.n_images), np.diff(tags.indptr))
+    carriers = [rng.permutation(image_of[tags.indices == t]) for t in range(tags.n_tags)]
+    rarest_first = np.argsort(tags.counts, kind="stable")
+    chosen = np.zeros(tags.n_images, dtype=bool)
+    counts = np.zeros(tags.n_tags, dtype=np.int64)
+    for n_wanted in range(1, n_examples + 1):
+        for tag in rarest_first:
+            if counts[tag] < min(n_wanted, carriers[tag].size):
+                picture = carriers[tag][~chosen[carriers[tag]]][0]
+                chosen[picture] = True
+                counts[tags.tags_of(picture)] += 1
+    return np.flatnonzero(chosen)

@@ -1,0 +1,162 @@
+"""A method at work on an exercise: fitted on the training pictures, asked the questions."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.exercises import Exercise
+from indexing.errors import InputError
+from indexing.index import Neighbors
+from learners.base import Batch, Needs, TagLearner, learner_class, make_learner
+from learners.tag_matrix import TagMatrix
+from learners.voting import NeighborVoting
+
+__all__ = ["PredictsQuantity", "Solution", "solve"]
+
+_SERVED = Needs.FEATURES | Needs.NEIGHBORS | Needs.TAGS
+
+
+@runtime_checkable
+class PredictsQuantity(Protocol):
+    """A learner that says how many tags a picture should get."""
+
+    def predict_quantities(self, batch: Batch) -> NDArray[np.float64]:
+        """Return the number of tags of each picture, unrounded, float64 (n_queries,)."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Solution:
+    """What a method answers.
+
+    Parameters
+    ----------
+    scores : ndarray of float32, shape (n_questions, n_tags)
+        As the learner gave them.
+    tie_breaks : tuple of ndarray
+        As the learner gave them.
+    quantities : ndarray of float64, shape (n_questions,), or None
+        Where the learner predicts them.
+    params : dict
+        All hyper-parameters of the learner.
+    fit_seconds, predict_seconds : float
+        The search for neighbours included, on the side that needed it, though methods share
+        its result.
+    """
+
+    scores: NDArray[np.float32]
+    tie_breaks: tuple[NDArray[np.generic], ...]
+    quantities: NDArray[np.float64] | None
+    params: dict[str, Any]
+    fit_seconds: float
+    predict_seconds: float
+
+
+def solve(learner: str, params: Mapping[str, Any], exercise: Exercise, *, seed: int) -> Solution:
+    """Fit a learner on the training pictures of an exercise and ask it the questions.
+
+    Parameters
+    ----------
+    learner : str
+        A key of :data:`learners.base.LEARNERS`.
+    params : mapping
+        Its hyper-parameters; the others have their defaults.
+    exercise : Exercise
+    seed : int
+        For a learner that has a hyper-parameter `seed`.
+
+    Raises
+    ------
+    InputError
+        If the learner needs what an exercise does not hold.
+    """
+    kind = learner_class(learner)
+    if any(spec.name == "seed" and spec.init for spec in dataclasses.fields(kind)):
+        params = {"seed": seed, **params}
+    made = make_learner(learner, **params)
+    unserved = (made.needs | made.fit_needs) & ~_SERVED
+    if unserved:
+        raise InputError(
+            f"the learner {learner!r} needs {unserved.name}; features, neighbors and tags are "
+            "what a benchmark gives; leave it out with --methods"
+        )
+    training_batch = _training_batch(made, exercise)
+    started = time.perf_counter()
+    made.fit(training_batch, exercise.training.tags)
+    fit_seconds = time.perf_counter() - started
+    batch = _question_batch(made, exercise)
+    started = time.perf_counter()
+    scores = made.predict_scores(batch)
+    tie_breaks = made.tie_breaks(batch)
+    quantities = made.predict_quantities(batch) if isinstance(made, PredictsQuantity) else None
+    predict_seconds = time.perf_counter() - started
+    if Needs.NEIGHBORS in made.fit_needs:
+        fit_seconds += exercise.search_seconds["training"]
+    if Needs.NEIGHBORS in made.needs:
+        predict_seconds += exercise.search_seconds["questions"]
+    return Solution(
+        scores=scores,
+        tie_breaks=tie_breaks,
+        quantities=quantities,
+        params=made.params(),
+        fit_seconds=fit_seconds,
+        predict_seconds=predict_seconds,
+    )
+
+
+def _training_batch(learner: TagLearner, exercise: Exercise) -> Batch:
+    training = exercise.training
+    needs = learner.fit_needs
+    return Batch(
+        features=training.vectors if Needs.FEATURES in needs else None,
+        neighbors=(
+            exercise.training_neighbors(training.n_images) if Needs.NEIGHBORS in needs else None
+        ),
+        tags=_inputs(exercise.training_inputs, learner) if Needs.TAGS in needs else None,
+    )
+
+
+def _question_batch(learner: TagLearner, exercise: Exercise) -> Batch:
+    questions = exercise.questions
+    needs = learner.needs
+    batch = Batch(
+        features=questions.vectors if Needs.FEATURES in needs else None,
+        neighbors=(
+            _enough_neighbors(learner, exercise.neighbors, exercise.training.n_images)
+            if Needs.NEIGHBORS in needs
+            else None
+        ),
+        tags=_inputs(questions.given, learner) if Needs.TAGS in needs else None,
+    )
+    if not batch.n_queries:
+        # A learner that reads nothing of the pictures must still know how many there are.
+        batch = dataclasses.replace(batch, features=questions.vectors)
+    return batch
+
+
+def _inputs(tags: TagMatrix | None, learner: TagLearner) -> TagMatrix:
+    if tags is None:
+        raise InputError(
+            f"the learner {learner.name!r} reads tags as input, and this protocol gives none; "
+            "protocols of tag completion do; leave it out with --methods"
+        )
+    return tags
+
+
+def _enough_neighbors(
+    learner: TagLearner, fetch: Callable[[int], Neighbors], n_images: int
+) -> Neighbors:
+    """Return as many neighbours as a voting learner needs, and all to any other."""
+    if not isinstance(learner, NeighborVoting):
+        return fetch(n_images)
+    n = min(learner.n_neighbors, n_images)
+    found = fetch(n)
+    # Voters can fail although neighbours do not: one an owner.
+    while not learner.voters(found).complete.all() and n < n_images:
+        n = min(4 * n, n_images)
+        found = fetch(n)
+    return found
