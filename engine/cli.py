@@ -2,7 +2,6 @@
 
 import importlib
 import sys
-from importlib.metadata import entry_points
 
 import click
 
@@ -25,6 +24,8 @@ class _LazyGroup(click.Group):
     """A group whose commands are imported by path, one at a time."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        from importlib.metadata import entry_points
+
         return sorted({*_COMMANDS, *entry_points(group=_ENTRY_POINTS).names})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -33,6 +34,8 @@ class _LazyGroup(click.Group):
             module, attribute = _COMMANDS[cmd_name].split(":")
             command = getattr(importlib.import_module(module), attribute)
             return command
+        from importlib.metadata import entry_points
+
         for entry in entry_points(group=_ENTRY_POINTS, name=cmd_name):
             command = entry.load()
             return command

@@ -43,7 +43,7 @@ STORED = {
     8: Image.Transpose.ROTATE_270,
 }
 # Formats whose files are cut at every tenth of their length, by extension.
-CUT = {
+CUT: dict[str, tuple[str, dict[str, Any]]] = {
     "jpg": ("JPEG", {}),
     "progressive.jpg": ("JPEG", {"progressive": True}),
     "png": ("PNG", {}),

@@ -15,6 +15,8 @@ import engine
 import indexing
 import learners
 from engine.cli import cli
+from indexing.extractors import EXTRACTORS
+from tests.engine.conftest import COLORS, write_picture
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = (indexing, learners, engine, benchmarks)
@@ -77,3 +79,30 @@ def test_imports_stay_light(modules):
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert result.stdout.split() == []
+
+
+def python_blocks():
+    return re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize("number", range(len(python_blocks())))
+def test_the_python_of_the_readme_runs(number, tmp_path, monkeypatch, capsys):
+    pictures = tmp_path / "Pictures"
+    pictures.mkdir()
+    for i in range(4):
+        write_picture(pictures / f"{i}.png", COLORS["red"], seed=i)
+        (pictures / f"{i}.png.txt").write_text("Sunset")
+    write_picture(tmp_path / "image.jpg", COLORS["red"], seed=9)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(EXTRACTORS, "efficientnet-lite2", "tests.toy_extractor:open_toy")
+    exec(compile(python_blocks()[number], "README.md", "exec"), {})
+    assert "Sunset 1.0" in capsys.readouterr().out
+
+
+def test_the_commands_of_the_readme_are_accepted():
+    for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL):
+        for line in block.splitlines():
+            if line.startswith("$ engine "):
+                _, _, name, *arguments = line.split()
+                command = cli.get_command(None, name)
+                command.make_context(name, list(arguments), resilient_parsing=False)

@@ -9,7 +9,7 @@ from engine.commands.options import device_option, json_option, workspace_option
 from engine.results import BuildReport, refusal_counts
 from indexing.corpora import READERS
 
-__all__ = ["build"]
+__all__ = ["build", "summary"]
 
 
 @click.command()

@@ -13,7 +13,7 @@ from engine.commands.options import (
 )
 from engine.results import SearchAnswer
 
-__all__ = ["search"]
+__all__ = ["search", "table"]
 
 
 @click.command()

@@ -13,7 +13,7 @@ from engine.commands.options import (
 )
 from engine.results import RankedTag, TagAnswer
 
-__all__ = ["tag"]
+__all__ = ["table", "tag"]
 
 
 @click.command()

@@ -19,6 +19,8 @@ _BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12
 _BYTES |= {16: 8, 17: 8, 18: 8}
 
 _ORIENTATION = 274
+# Far beyond what files have: a palette has 196,608 values, a directory some tens of entries.
+_MAX_ENTRIES, _MAX_VALUES = 2**16, 2**20
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ class Directory:
             raise truncated("the directory of tags is missing")
         (n_entries,) = struct.unpack_from(order + ("Q" if big else "H"), data, offset)
         step = 20 if big else 12
+        if n_entries > _MAX_ENTRIES:
+            raise damaged(f"a directory of {n_entries} tags")
         if offset + head + n_entries * step > len(data):
             raise truncated("the directory of tags runs past the end")
         entries: dict[int, int] = {}
@@ -83,8 +87,8 @@ class Directory:
         if tag not in self.entries:
             return ()
         kind, count, where = self._values(tag)
-        if kind not in _CODES:
-            raise damaged(f"tag {tag} is of type {kind}")
+        if kind not in _CODES or count > _MAX_VALUES:
+            raise damaged(f"tag {tag} has {count} values of type {kind}")
         return struct.unpack_from(f"{self.order}{count}{_CODES[kind]}", self.data, where)
 
     def with_only(self, tags: frozenset[int]) -> bytes:

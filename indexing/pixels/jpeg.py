@@ -199,7 +199,7 @@ def _end(data: bytes, position: int) -> int:
     """Return where the end marker ends."""
     n_scans, code = 1, 0
     try:
-        while code != _EOI:
+        while code != _EOI and n_scans <= _MAX_SCANS:
             code, _, position = _segment(data, position)
             n_scans += code == _SOS
     except PictureError:
@@ -208,7 +208,7 @@ def _end(data: bytes, position: int) -> int:
             raise truncated("no end marker") from None
         raise damaged("marker segments that make no sense") from None
     if n_scans > _MAX_SCANS:
-        raise unreadable(f"a JPEG of {n_scans} scans; at most {_MAX_SCANS} are decoded")
+        raise unreadable(f"a JPEG of more than {_MAX_SCANS} scans")
     return position
 
 

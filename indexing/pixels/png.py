@@ -15,7 +15,7 @@ from math import ceil
 from PIL import Image, ImageFile, PngImagePlugin
 
 from indexing.pixels.directory import exif_orientation
-from indexing.pixels.encoded import Encoded, damaged, truncated
+from indexing.pixels.encoded import Encoded, damaged, truncated, unreadable
 
 __all__ = ["examine_png"]
 
@@ -23,6 +23,7 @@ _MAGIC = b"\x89PNG\r\n\x1a\n"
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # a pixel, by color type
 _GRAY, _RGB, _PALETTE = 0, 2, 3
 _KEPT = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
+_MAX_CHUNKS = 2**18  # against floods of empty ones; true ones hold kilobytes
 # First column, first row, step across, step down of the seven interlacing passes (8.2).
 _PASSES = (
     (0, 0, 8, 8),
@@ -89,8 +90,11 @@ def examine_png(data: bytes) -> Encoded:
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
     """Yield kind and whole chunk (length, kind, body, checksum) up to the end chunk."""
-    view, position, kind = memoryview(data), 8, b""
+    view, position, kind, count = memoryview(data), 8, b"", 0
     while kind != b"IEND":
+        count += 1
+        if count > _MAX_CHUNKS:
+            raise unreadable(f"a PNG of more than {_MAX_CHUNKS} chunks")
         if position + 12 > len(data):
             raise truncated("no end chunk")
         length, kind = struct.unpack_from(">I4s", data, position)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from indexing.errors import InputError
 from learners.metrics.judged import Judged
 
-__all__ = ["COUNT_MEASURES", "LabelCounts", "emit", "quantities_to_emit"]
+__all__ = ["COUNT_MEASURES", "LabelCounts", "emit", "harmonic_mean", "quantities_to_emit"]
 
 
 def quantities_to_emit(quantities: ArrayLike, n_tags: int) -> NDArray[np.int64]:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["average_precisions", "best_first", "dcg_ratios"]
+__all__ = ["average_precisions", "best_first", "dcg_ratios", "hits"]
 
 # Scores sorted at a time: bounds the temporaries of a sort to some 100 MB.
 STEP_SIZE = 1 << 22

@@ -13,7 +13,7 @@ from PIL import Image
 
 from indexing.errors import InputError
 from indexing.pixels import DecodeLimits, Framing, Resample, decode, open_rgb
-from tests.odd_pictures import ORIENTATION, STORED, encoded, scene, smooth, write_odd
+from tests.odd_pictures import ORIENTATION, STORED, encoded, png, scene, smooth, write_odd
 
 LOSSLESS = {"PNG": {}, "WEBP": {"lossless": True}, "TIFF": {}}
 
@@ -239,3 +239,22 @@ def test_importing_and_decoding_a_jpeg_loads_no_other_format():
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert set(result.stdout.split()) == {"PIL.JpegImagePlugin", "PIL.PngImagePlugin"}
+
+
+def test_a_picture_one_pixel_wide_is_not_widened_at_its_full_height():
+    pytest.importorskip("resource")
+    program = """
+import resource, sys
+from indexing.pixels import Framing, decode
+data = sys.stdin.buffer.read()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+square = decode(data, Framing(size=260, trim=0))
+grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+print(square.min(), square.max(), grown < 2 * before)
+"""
+    # A gigabyte at the full height, against 20 MB of pixels and pointers to rows.
+    narrow = png((1, 1_000_000), 8, 0, b"\0\x55" * 1_000_000)
+    result = subprocess.run(
+        [sys.executable, "-c", program], input=narrow, capture_output=True, check=True
+    )
+    assert result.stdout.split() == [b"85", b"85", b"True"]

@@ -20,7 +20,7 @@ def shown(data):
 
 def tiff(entries, strips, order="<", big=False):
     """Return a TIFF made by hand: tag -> (type, values), the strips before the directory."""
-    types = {3: "H", 4: "I", 5: "I", 16: "Q"}
+    types = {1: "B", 3: "H", 4: "I", 5: "I", 16: "Q"}
     head = 16 if big else 8
     offsets, body = [], b""
     for strip in strips:

@@ -171,16 +171,16 @@ def test_a_lenient_application_makes_nobody_lenient(monkeypatch):
 @pytest.mark.parametrize("interlaced", [False, True])
 def test_missing_rows_of_a_png_are_damage(depth, interlaced):
     row = b"\0" + b"\x55" * (30 * depth // 8)
-    data = png((30, 40), depth, 0, row * 40)
+    data = png((30, 39), depth, 0, row * 39)
     if interlaced:
         header = data[12:28] + b"\1"
-        passes = [(4, 5), (4, 5), (8, 5), (7, 10), (15, 10), (15, 20), (30, 20)]
+        passes = [(4, 5), (4, 5), (8, 5), (7, 10), (15, 10), (15, 20), (30, 19)]
         rows = b"".join((b"\0" + b"\x55" * (w * depth // 8)) * h for w, h in passes)
-        data = png((30, 40), depth, 0, rows)
+        data = png((30, 39), depth, 0, rows)
         data = data[:12] + header + struct.pack(">I", zlib.crc32(header)) + data[33:]
     assert (decode(data, FRAMING) == 0x55).all()
     body = zlib.decompress(data[41:-16])
-    short = png((30, 40), depth, 0, body[: -len(row)])
+    short = png((30, 39), depth, 0, body[: -len(row)])
     if interlaced:
         short = short[:12] + header + struct.pack(">I", zlib.crc32(header)) + short[33:]
     assert re.match(f"pixels are missing: .* of {len(body)} bytes", refusal(short).detail)
@@ -304,6 +304,9 @@ def test_other_files_are_named(data, reason, detail):
 
 def test_reading_stops_at_the_limit(tmp_path):
     path = tmp_path / "a.jpg"
+    path.touch()
+    with pytest.raises(PictureError, match="empty: 0 bytes"):
+        read_picture(path)
     path.write_bytes(bytes(1000))
     assert read_picture(path, DecodeLimits(max_file_bytes=1000)) == bytes(1000)
     with pytest.raises(PictureError, match="too large"):
