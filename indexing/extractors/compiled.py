@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from indexing.errors import ArtifactError, InputError
 from indexing.extractors.base import Device, Key
 from indexing.extractors.cache import cache_folder, file_sha256, staged
+from indexing.extractors.device import as_device
 from indexing.extractors.network import NetworkExtractor, NetworkSpec
 from indexing.extractors.runtime import inference_runtime
 from indexing.records import printable_path
@@ -40,7 +41,7 @@ FORMAT = "tag-engine extractor"
 FORMAT_VERSION = 1
 MANIFEST = "extractor.json"
 GRAPH_FILES = ("network.xml", "network.bin")
-REQUESTS_A_STREAM = 2  # one runs, one waits: more gains nothing
+REQUESTS_A_STREAM = 4  # one runs, the others bridge pauses of the source and the consumer
 
 
 class CompiledExtractor(NetworkExtractor):
@@ -123,7 +124,7 @@ def open_compiled(argument: str, device: Device | str) -> CompiledExtractor:
     InputError
         If CUDA is asked for.
     """
-    if device == Device.CUDA:
+    if as_device(device) is Device.CUDA:
         raise InputError(
             f"compiled:{argument} was asked for on cuda; compiled networks run on the CPU; "
             "use the device auto or cpu"

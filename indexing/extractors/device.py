@@ -7,9 +7,25 @@ import sys
 from indexing.errors import InputError
 from indexing.extractors.base import Device
 
-__all__ = ["resolve_device"]
+__all__ = ["as_device", "resolve_device"]
 
 logger = logging.getLogger(__name__)
+
+
+def as_device(device: Device | str) -> Device:
+    """Return a device by its name.
+
+    Raises
+    ------
+    InputError
+        If there is no such device.
+    """
+    try:
+        return Device(device)
+    except ValueError:
+        raise InputError(
+            f"the device {device!r} is unknown; accepted are {', '.join(Device)}; choose one"
+        ) from None
 
 
 def resolve_device(device: Device | str) -> Device:
@@ -25,12 +41,7 @@ def resolve_device(device: Device | str) -> Device:
     InputError
         If the device is unknown, or CUDA is asked for where there is none.
     """
-    try:
-        wanted = Device(device)
-    except ValueError:
-        raise InputError(
-            f"the device {device!r} is unknown; accepted are {', '.join(Device)}; choose one"
-        ) from None
+    wanted = as_device(device)
     if wanted is Device.CPU:
         return wanted
     obstacle = _cuda_obstacle()

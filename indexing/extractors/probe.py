@@ -75,9 +75,9 @@ def check_probe(
             f"the stored probe vector has shape {then.shape}; {extractor.name} gives "
             f"{now.shape}; build the workspace again"
         )
-    norms = np.linalg.norm(now) * np.linalg.norm(then)
-    cosine = float(now @ then / norms) if norms > 0 else 0.0
-    # "not >=" refuses NaN, too.
+    with np.errstate(invalid="ignore"):
+        cosine = float(now @ then / (np.linalg.norm(now) * np.linalg.norm(then)))
+    # "not >=" refuses NaN, too: a vector of zeros, or one that is not finite.
     if not cosine >= min_cosine:
         raise ArtifactError(
             f"{extractor.name} on {extractor.runtime} sees the probe picture at cosine "

@@ -115,8 +115,9 @@ def _n_classes(timm: Any, model: str, state: dict[str, Any]) -> dict[str, Any]:
 def tower_of(net: Any, size: int) -> tuple["TimmTower", tuple[int, ...]]:
     """Choose the maps that are pooled: the last one at each resolution.
 
-    A transformer that keeps one resolution has no stages. Where the feature is the mean of
-    the last map, as in a ResNet, that map is not repeated.
+    A transformer that keeps one resolution has no stages, nor has a network that does not
+    hand its maps out. Where the feature is the mean of the last map, as in a ResNet, that
+    map is not repeated.
     """
     import torch
 
@@ -124,7 +125,8 @@ def tower_of(net: Any, size: int) -> tuple["TimmTower", tuple[int, ...]]:
 
     info = getattr(net, "feature_info", None) or []
     last_at = {entry["reduction"]: index for index, entry in enumerate(getattr(info, "info", info))}
-    stages = list(last_at.values()) if len(last_at) > 1 else []
+    gives_maps = len(last_at) > 1 and hasattr(net, "forward_intermediates")
+    stages = list(last_at.values()) if gives_maps else []
     picture = torch.linspace(-1, 1, 3 * size * size).reshape(1, 3, size, size)
     with torch.inference_mode():
         feature, maps, _ = TimmTower(net, stages).maps(picture)

@@ -1,5 +1,6 @@
 """What every row of the table of extractors keeps, whatever computes it."""
 
+import os
 import threading
 from contextlib import closing
 
@@ -13,7 +14,7 @@ from indexing.extractors.export import export
 from indexing.extractors.probe import probe_picture
 
 N_PICTURES = 14  # more than are in flight at once on the CPU of a laptop
-IN_FLIGHT = 64  # more than this many pictures nobody may hold back
+IN_FLIGHT = max(64, 4 * (os.cpu_count() or 1))  # nobody may hold back more pictures
 
 
 def name_of(form, request):

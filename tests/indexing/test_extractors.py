@@ -251,7 +251,7 @@ class TestProbe:
     def test_disagreement(self):
         extractor = FlatExtractor()
         vector = extractor.extract(probe_picture(extractor.framing)[None])[0]
-        for wrong in (vector[::-1], 0 * vector, np.nan * vector):
+        for wrong in (vector[::-1], 0 * vector, np.nan * vector, np.inf * vector):
             with pytest.raises(ArtifactError, match=r"flat on numpy sees .* at cosine .* build it"):
                 check_probe(extractor, wrong)
         with pytest.raises(ArtifactError, match=r"shape \(1,\); flat gives \(2,\)"):

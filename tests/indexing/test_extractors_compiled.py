@@ -136,7 +136,7 @@ class TestExport:
     def test_a_retrained_network_in_the_same_place(self, folder, timm_checkpoint, tmp_path):
         """Same architecture, same names, same sizes, same times: not the same network."""
         old = probe_vector(open_extractor(f"compiled:{folder}"))
-        stat = (folder / "network.xml").stat()
+        times = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
         network = zoo.load_network("test_resnet", timm_checkpoint, "1")
         for parameter in network.module.parameters():
             parameter.data *= 1.5
@@ -144,7 +144,8 @@ class TestExport:
         expected = probe_vector(open_extractor(f"compiled:{tmp_path / 'other'}"))
         shutil.rmtree(folder)
         shutil.copytree(tmp_path / "other", folder)
-        os.utime(folder / "network.xml", ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        for path, time in times.items():
+            os.utime(path, ns=(time, time))
         actual = probe_vector(open_extractor(f"compiled:{folder}"))
         np.testing.assert_array_equal(actual, expected)
         assert not np.allclose(actual, old)
@@ -163,6 +164,8 @@ class TestExport:
     def test_cuda_is_refused(self, folder):
         with pytest.raises(InputError, match=r"on cuda; compiled networks run on the CPU"):
             open_extractor(f"compiled:{folder}", "cuda")
+        with pytest.raises(InputError, match="the device 'gpu' is unknown"):
+            open_extractor(f"compiled:{folder}", "gpu")
 
 
 class TestForeignFolders:

@@ -1,6 +1,5 @@
 """The networks compute what they should: against torch, layer by layer, and by their classes."""
 
-import pickle
 import socket
 from pathlib import Path
 
@@ -143,6 +142,11 @@ class TestTimm:
             features, _ = tower(torch.zeros(1, 3, 160, 160))
         assert features.shape == (1, sum(blocks))
 
+    def test_a_network_that_hides_its_maps(self, monkeypatch):
+        net = timm.create_model("test_resnet").eval()
+        monkeypatch.delattr(type(net), "forward_intermediates")
+        assert zoo.tower_of(net, 160)[1] == (96,)
+
     def test_fingerprint_follows_the_weights(self, tmp_path, timm_checkpoint):
         from safetensors.torch import load_file, save_file
 
@@ -166,9 +170,14 @@ class TestTimm:
             open_extractor(f"timm:test_vit@{timm_checkpoint}", "cpu")
 
     def test_a_checkpoint_that_runs_code_is_refused(self, tmp_path, extractor_cache):
-        (tmp_path / "evil.pth").write_bytes(pickle.dumps(Path(tmp_path)))
+        class Evil:
+            def __reduce__(self):
+                return Path.touch, (tmp_path / "touched",)
+
+        torch.save(Evil(), tmp_path / "evil.pth")
         with pytest.raises(ArtifactError, match="holds no weights of timm:test_resnet"):
             open_extractor(f"timm:test_resnet@{tmp_path / 'evil.pth'}", "cpu")
+        assert not (tmp_path / "touched").exists()
 
     def test_no_such_file(self, extractor_cache):
         with pytest.raises(ArtifactError, match=r"nowhere.pth cannot be read \(No such file"):
