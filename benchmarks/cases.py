@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +25,7 @@ class Case:
     Parameters
     ----------
     suite, dataset, method : str
-        Names, as they stand in the results.
+        Names, as they stand in the results; the dataset's names the fold too.
     learner : str
         Key of the learner's table.
     fixed : tuple of (str, value)
@@ -64,9 +64,15 @@ class Case:
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     @property
+    def examples(self) -> int | None:
+        """Training pictures a tag, where the protocol limits them."""
+        return dict(self.where).get("examples")
+
+    @property
     def scores(self) -> str:
         """Path of its scores, relative to the folder of the results."""
-        parts = [self.dataset, self.method, *(f"{name}{number}" for name, number in self.where)]
+        parts = [self.dataset, self.method]
+        parts += [] if self.examples is None else [f"{self.examples}-examples"]
         readable = re.sub(r"[^a-z0-9]+", "-", "-".join(parts).lower()).strip("-")
         return f"scores/{readable}-{self.key}.npz"
 
@@ -104,24 +110,40 @@ class Results:
 
     def append(self, line: dict[str, Any]) -> None:
         """Add the line of a case that is done."""
-        data = json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n"
         with self._path.open("ab") as file:
-            file.write(data.encode())
+            file.write(_text(line).encode())
             file.flush()
             os.fsync(file.fileno())
         self._lines[line["case"]] = line
 
-    def keep(self, cases: Iterable[Case]) -> None:
-        """Write the file anew with the lines of `cases` alone, in their order.
+    def settle(self, cases: Sequence[Case]) -> list[dict[str, Any]]:
+        """Write the file anew: the lines of `cases` in their order, then those of others.
 
-        Lines of cases that are no more, of a learner that has changed its grid say, would
-        stand beside the new ones as if they were to be compared.
+        Lines of cases that are no more are dropped: a learner whose grid has changed, say,
+        has a new line, and the old one would stand beside it as if they were two methods.
+
+        Returns
+        -------
+        list of dict
+            The lines of `cases`.
         """
-        lines = [self._lines[case.key] for case in cases if case.key in self._lines]
+        keys = {case.key for case in cases}
+        replaced = {(case.suite, case.dataset, case.method, case.examples) for case in cases}
+        lines = [self._lines[case.key] for case in cases]
+        others = [
+            line
+            for key, line in self._lines.items()
+            if key not in keys and _place(line) not in replaced
+        ]
+        texts = [_text(line) for line in lines + others]
         scratch = self._path.with_suffix(".new")
-        texts = [json.dumps(line, ensure_ascii=False, allow_nan=False) for line in lines]
-        scratch.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
+        scratch.write_text("".join(texts), encoding="utf-8")
         scratch.replace(self._path)
+        kept = {line["scores"] for line in lines + others}
+        for scores in self.folder.glob("scores/*.npz"):
+            if f"scores/{scores.name}" not in kept:
+                scores.unlink()
+        return lines
 
     def _read(self) -> dict[str, dict[str, Any]]:
         if not self._path.is_file():
@@ -142,3 +164,12 @@ class Results:
                     "command wrote are accepted; remove the line, or start anew with --fresh"
                 ) from None
         return lines
+
+
+def _text(line: dict[str, Any]) -> str:
+    return json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _place(line: dict[str, Any]) -> tuple[Any, ...]:
+    """Return where a line stands in the tables."""
+    return line["suite"], line["dataset"], line["method"], line["params"].get("examples")

@@ -6,13 +6,14 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.exercises import NO_COPY, Posed, TaggedSet, folds_of, pose
-from benchmarks.protocols import Protocol, few_examples
+from benchmarks.exercises import NO_COPY, TaggedSet
+from benchmarks.posing import Posed, folds_of, pose
+from benchmarks.protocols import Completion, Protocol
 from indexing.ahead import run_ahead
 from indexing.errors import InputError, PictureError
 from indexing.pixels import read_picture
@@ -23,6 +24,12 @@ from learners.tag_matrix import TagMatrix
 __all__ = ["Dataset", "content_groups", "exercises"]
 
 _TRAINING_SPLITS = (None, "train")
+
+
+class _Drawn(TypedDict):
+    completion: Completion | None
+    n_examples: int | None
+    seed: int
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -137,11 +144,14 @@ def exercises(
         )
 
     known = tagged(train, truth=False)
+    drawn: _Drawn = {
+        "completion": protocol.completion,
+        "n_examples": protocol.n_examples,
+        "seed": protocol.seed,
+    }
     if protocol.n_folds is not None:
         asked = train
-        posed = folds_of(
-            known, protocol.n_folds, completion=protocol.completion, seed=protocol.seed
-        )
+        posed = folds_of(known, protocol.n_folds, **drawn)
     else:
         asked = _positions(
             records, lambda r: r.split == protocol.evaluation and _truth(r) is not None
@@ -152,19 +162,12 @@ def exercises(
                 f"{dataset.name} has no labelled picture in the split {protocol.evaluation!r}; "
                 f"it has {', '.join(splits) or 'no splits'}; name another one, or use --folds"
             )
-        where: tuple[tuple[str, int], ...] = ()
-        if protocol.n_examples is not None:
-            known = known.take(few_examples(known.tags, protocol.n_examples, protocol.seed))
-            where = (("n_examples", protocol.n_examples),)
-        questions = tagged(asked, truth=True)
-        posed = [
-            pose(known, questions, completion=protocol.completion, seed=protocol.seed, where=where)
-        ]
+        posed = [pose(known, tagged(asked, truth=True), **drawn)]
     true_keys = {tag_key(label) for i in asked for label in _truth(records[i]) or ()}
     facts = {
         "dataset": dataset.name,
         "protocol": str(protocol),
-        "n_training": int(known.n_images),
+        "n_training": posed[0].exercise.training.n_images,
         "n_asked": int(asked.size),
         "n_tags": len(keys),
         "labels_outside_vocabulary": sorted(true_keys - set(keys)),
@@ -197,7 +200,5 @@ def _matrix(
 ) -> TagMatrix:
     """Return the tags that are in the vocabulary; the others are no candidates."""
     columns = {key: column for column, key in enumerate(keys)}
-    known = [
-        [columns[key] for key in map(tag_key, tags or ()) if key in columns] for tags in lists
-    ]
+    known = [[columns[key] for key in map(tag_key, tags or ()) if key in columns] for tags in lists]
     return TagMatrix.from_lists(rows, known, len(keys), owners)

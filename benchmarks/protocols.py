@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from indexing.errors import InputError
 from learners.metrics import Measure, parse_measure
-from learners.tag_matrix import TagMatrix
 
 __all__ = [
     "FEW_SIZES",
@@ -22,9 +21,6 @@ __all__ = [
     "Emit",
     "Protocol",
     "Vocabulary",
-    "few_examples",
-    "fold_numbers",
-    "given_tags",
 ]
 
 FEW_SIZES = (1, 2, 5, 10, 50)
@@ -92,7 +88,7 @@ class Emission:
         cutoff = int(self.number) if self.how is Emit.EXACTLY else 5
         names = ["map", "miap", f"ndcg@{cutoff}"]
         names += [f"{name}{self.suffix}" for name in ("c-p", "c-r", "c-f1", "i-f1", "h-f1", "n+")]
-        names.append(f"accuracy{self.suffix}")
+        names.append(f"accuracy@{cutoff}")
         if self.how is Emit.PREDICTED_QUANTITY:
             names += ["lqp-accuracy", "lqp-mse"]
         return tuple(map(parse_measure, names))
@@ -228,88 +224,3 @@ class Protocol:
         if self.completion is not None:
             parts.append(str(self.completion))
         return ", ".join([*parts, f"seed {self.seed}"])
-
-
-def fold_numbers(n_images: int, n_folds: int, seed: int) -> NDArray[np.int64]:
-    """Return which fold each picture is in, int64 (n_images,); folds differ by one at most.
-
-    Raises
-    ------
-    InputError
-        If there are fewer pictures than folds.
-
-    Examples
-    --------
-    >>> np.bincount(fold_numbers(7, 3, seed=0))
-    array([3, 2, 2])
-    """
-    if n_images < n_folds:
-        raise InputError(
-            f"{n_folds} folds of {n_images} pictures; a picture a fold at least is accepted; "
-            "ask for fewer folds"
-        )
-    order = np.random.default_rng(seed).permutation(n_images)
-    numbers = np.empty(n_images, dtype=np.int64)
-    numbers[order] = np.arange(n_images) % n_folds
-    return numbers
-
-
-def given_tags(truth: NDArray[np.bool_], completion: Completion, seed: int) -> NDArray[np.bool_]:
-    """Draw what a picture's question tells: some of its true tags, and some wrong ones.
-
-    Parameters
-    ----------
-    truth : ndarray of bool, shape (n_images, n_tags)
-    completion : Completion
-    seed : int
-
-    Returns
-    -------
-    ndarray of bool, shape (n_images, n_tags)
-        Input of the question; neither candidate nor truth.
-    """
-    rng = np.random.default_rng(seed)
-    given: NDArray[np.bool_] = truth & (rng.random(truth.shape) < completion.share)
-    n_wrong = rng.integers(0, completion.max_wrong + 1, size=len(truth))
-    # The n_wrong smallest of random numbers, which true tags do not have.
-    draws = np.where(truth, np.inf, rng.random(truth.shape))
-    rank = np.argsort(np.argsort(draws, axis=1), axis=1)
-    return given | ((rank < n_wrong[:, None]) & ~truth)
-
-
-def few_examples(tags: TagMatrix, n_examples: int, seed: int) -> NDArray[np.int64]:
-    """Choose training pictures so that every tag has so many, or all that there are.
-
-    Parameters
-    ----------
-    tags : TagMatrix
-        The training split.
-    n_examples : int
-        Pictures a tag.
-    seed : int
-
-    Returns
-    -------
-    ndarray of int64, shape (n_chosen,)
-        Positions in the matrix, ascending.
-
-    Notes
-    -----
-    Pictures carry several tags, so frequent tags get more than `n_examples`. To keep that
-    small, tags are served from the rarest on, one picture a tag a round, and a tag that has
-    enough already takes none. The rounds before are the choice of fewer examples: a larger
-    number of examples chooses all pictures of a smaller one, and more.
-    """
-    rng = np.random.default_rng(seed)
-    image_of = np.repeat(np.arange(tags.n_images), np.diff(tags.indptr))
-    carriers = [rng.permutation(image_of[tags.indices == t]) for t in range(tags.n_tags)]
-    rarest_first = np.argsort(tags.counts, kind="stable")
-    chosen = np.zeros(tags.n_images, dtype=bool)
-    counts = np.zeros(tags.n_tags, dtype=np.int64)
-    for n_wanted in range(1, n_examples + 1):
-        for tag in rarest_first:
-            if counts[tag] < min(n_wanted, carriers[tag].size):
-                picture = carriers[tag][~chosen[carriers[tag]]][0]
-                chosen[picture] = True
-                counts[tags.tags_of(picture)] += 1
-    return np.flatnonzero(chosen)

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ __all__ = [
 ]
 
 _FILE = Path(__file__).with_name("published.json")
-_SCALES = {"fraction": 1.0, "percent": 100.0}
+# Decimal places between what is printed and percent.
+_SHIFTS = {"fraction": 2, "percent": 0}
 _UNSCALED = {"n+", "lqp-mse"}
 
 
@@ -55,6 +57,8 @@ class PublishedResult:
     measures : mapping of str to float
         Family of the measure (``c-f1``, ``map``) or measure (``ndcg@5``) to value: fractions,
         except for ``n+`` and ``lqp-mse``. Cells that are empty in the source are missing.
+    printed : mapping of str to str
+        The same cells with the digits of the source, fractions in percent.
     protocol : str
         What differs from our measurements.
     """
@@ -66,6 +70,7 @@ class PublishedResult:
     features: str
     emits: str | None
     measures: Mapping[str, float]
+    printed: Mapping[str, str]
     protocol: str
 
 
@@ -134,7 +139,7 @@ def load_published(path: Path = _FILE) -> Published:
     {'map': 0.34}
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
         sources = {
             key: Source(key, entry["short"], entry["title"], entry["where"])
             for key, entry in content["sources"].items()
@@ -145,7 +150,7 @@ def load_published(path: Path = _FILE) -> Published:
             for result in _results(block, sources, f"{path}: table {block['table']}")
         ]
         return Published(tuple(results), tuple(content["notes"]))
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, ArithmeticError, AttributeError, TypeError) as error:
         raise ArtifactError(f"{path}: {error}; published numbers are JSON; restore it") from error
     except KeyError as error:
         raise ArtifactError(
@@ -165,9 +170,9 @@ def _results(
         raise ArtifactError(
             f"{where}: source {block['source']!r} is unknown; there are {', '.join(sources)}"
         )
-    if block["unit"] not in _SCALES:
+    if block["unit"] not in _SHIFTS:
         raise ArtifactError(
-            f"{where}: unit {block['unit']!r} is unknown; there are {', '.join(_SCALES)}"
+            f"{where}: unit {block['unit']!r} is unknown; there are {', '.join(_SHIFTS)}"
         )
     columns = [_column(name, where) for name in block["columns"]]
     results = []
@@ -177,6 +182,7 @@ def _results(
         if emits is not None:
             _column(f"c-p@{emits}", place)
         own = row.get("protocol")
+        printed = _cells(columns, row["values"], _SHIFTS[block["unit"]], place)
         results.append(
             PublishedResult(
                 source=sources[block["source"]],
@@ -185,7 +191,8 @@ def _results(
                 method=row["method"],
                 features=row.get("features", ""),
                 emits=emits,
-                measures=_cells(columns, row["values"], _SCALES[block["unit"]], place),
+                measures={column: _value(column, text) for column, text in printed.items()},
+                printed=printed,
                 protocol=f"{own}; {block['protocol']}" if own else block["protocol"],
             )
         )
@@ -204,23 +211,26 @@ def _column(name: str, where: str) -> str:
 
 
 def _cells(
-    columns: list[str], values: list[float | None], scale: float, where: str
-) -> dict[str, float]:
+    columns: list[str], values: list[Decimal | int | None], shift: int, where: str
+) -> dict[str, str]:
+    """Return the cells as printed, fractions in percent."""
     if len(values) != len(columns):
         raise ArtifactError(
             f"{where}: {len(values)} values for {len(columns)} columns; null stands for a dash"
         )
     cells = {}
-    for column, printed in zip(columns, values, strict=True):
-        if printed is None:
+    for column, value in zip(columns, values, strict=True):
+        if value is None:
             continue
-        family = parse_measure(column).name if "@" in column else column
-        # As many digits as were printed, whatever the division does.
-        value = float(printed) if unscaled(family) else round(printed / scale, 6)
-        if not (math.isfinite(value) and 0 <= value <= (math.inf if unscaled(family) else 1)):
-            raise ArtifactError(f"{where}: {column} is {printed}; it is a number of its unit")
-        cells[column] = value
+        text = str(value if unscaled(column) else Decimal(value).scaleb(shift))
+        if not 0 <= _value(column, text) <= (math.inf if unscaled(column) else 1):
+            raise ArtifactError(f"{where}: {column} is {value}; it is a number of its unit")
+        cells[column] = text
     return cells
+
+
+def _value(column: str, text: str) -> float:
+    return float(text if unscaled(column) else Decimal(text).scaleb(-2))
 
 
 def with_rule(column: str, emits: str | None) -> Measure | None:

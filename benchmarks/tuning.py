@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.exercises import Answers, Exercise, Posed
+from benchmarks.exercises import Answers, Exercise
+from benchmarks.posing import Posed
 from benchmarks.scoring import scored
 from benchmarks.solving import Solution, solve
 from learners.base import learner_class

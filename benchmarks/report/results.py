@@ -49,9 +49,19 @@ class Measured:
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Scores of one method beside the truth, and what rows and columns are called."""
+    """Scores of one method beside the truth, and what rows and columns are called.
+
+    Parameters
+    ----------
+    judged : Judged
+        Scores that the measures read; ranks, where the method breaks ties its own way.
+    raw : ndarray of float, shape (n_images, n_tags)
+        The method's own scores.
+    tags, image_ids : ndarray of str
+    """
 
     judged: Judged
+    raw: NDArray[np.floating]
     tags: NDArray[np.str_]
     image_ids: NDArray[np.str_]
 
@@ -79,6 +89,10 @@ class ResultLine:
         NaN = not known.
     image_root : Path or None
         Folder in which the pictures are found by their ids.
+    n_examples : int or None
+        Training pictures a tag, where the suite limits them.
+    protocol : str
+        How was measured, for people; may be empty.
     """
 
     where: str
@@ -97,12 +111,8 @@ class ResultLine:
     peak_rss_mb: float
     versions: Mapping[str, str]
     image_root: Path | None
-
-    @property
-    def n_examples(self) -> int | None:
-        """Training pictures a tag, where the suite limits them."""
-        value = self.params.get(EXAMPLES)
-        return value if isinstance(value, int) and not isinstance(value, bool) else None
+    n_examples: int | None
+    protocol: str
 
     def value(self, measure: Measure) -> float:
         """Return the measured value, NaN where it was not measured."""
@@ -121,10 +131,11 @@ class ResultLine:
         try:
             with np.load(self.scores, allow_pickle=False) as saved:
                 names = saved["tags"], saved["image_ids"]
-                judged = Judged(saved["scores"], saved["truth"], names[1], names[0])
+                quantities = saved.get("quantities")
+                judged = Judged(saved["scores"], saved["truth"], names[1], names[0], quantities)
                 # Sorted by now, so that ids which do not fit the scores are found here.
                 _ = judged.tag_order, judged.image_order
-                return Scores(judged, *names)
+                return Scores(judged, saved.get("raw_scores", judged.scores), *names)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise ArtifactError(
                 f"{self.where}: scores {self.scores}: {error}; it is an npz of scores, truth, "
@@ -185,7 +196,14 @@ def _read_line(line: str, where: str, out_dir: Path) -> ResultLine:
     fields["scores"] = None if content["scores"] is None else out_dir / content["scores"]
     fields["versions"] = {str(name): str(value) for name, value in content["versions"].items()}
     root = content.get("image_root")
-    return ResultLine(where=where, image_root=Path(root) if root else None, **fields)
+    examples = content["params"].get(EXAMPLES)
+    return ResultLine(
+        where=where,
+        image_root=Path(root) if root else None,
+        n_examples=examples if isinstance(examples, int) else None,
+        protocol=str(content.get("protocol") or ""),
+        **fields,
+    )
 
 
 def _measured(entry: Mapping[str, Any]) -> Measured:

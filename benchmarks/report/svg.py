@@ -193,7 +193,7 @@ def _curve(x: Axis, y: Axis, curve: Curve) -> str:
         points = "L".join(f"{a:.1f} {b:.1f}" for a, b in zip(across, up, strict=True))
         parts.append(f'<path d="M{points}"{_dash(curve)}/>')
     if curve.drawn is not Drawn.LINE:
-        titles = [curve.titles[i] for i in np.flatnonzero(inside)] if curve.titles else []
+        titles = [curve.titles[i] for i in np.flatnonzero(inside).tolist()] if curve.titles else []
         for i, (a, b) in enumerate(zip(across, up, strict=True)):
             told = f"<title>{html.escape(titles[i])}</title>" if titles else ""
             parts.append(f'<circle cx="{a:.1f}" cy="{b:.1f}" r="{curve.radius:g}">{told}</circle>')

@@ -9,11 +9,23 @@ __all__ = ["Cell", "Row", "Table", "markdown_text"]
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands in a cell: a text, a smaller one beside it, and whether it is the best."""
+    """What stands in a cell.
+
+    Parameters
+    ----------
+    text : str
+    small : str
+        A smaller text beside it.
+    best : bool
+        Stands out.
+    worse : bool
+        Where it stands out: as a loss.
+    """
 
     text: str
     small: str = ""
     best: bool = False
+    worse: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,7 +80,8 @@ class Table:
         cells = []
         for i, cell in enumerate(row.cells):
             text = html.escape(cell.text)
-            text = f"<b>{text}</b>" if cell.best else text
+            kind = ' class="less"' if cell.worse else ""
+            text = f"<b{kind}>{text}</b>" if cell.best else text
             small = f"<small>{html.escape(cell.small)}</small>" if cell.small else ""
             name, scope = ("th", ' scope="row"') if i == 0 else ("td", "")
             cells.append(f"<{name}{scope}{self._class(i)}>{text}{small}</{name}>")

@@ -1,0 +1,166 @@
+"""``engine bench``: run a suite of methods on a data set and measure them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from engine.commands.options import device_option, json_option
+
+__all__ = ["bench"]
+
+_DEFAULT_OUT = Path("bench-results")
+
+
+def _names(context: click.Context, parameter: click.Parameter, text: str | None) -> Any:
+    return None if text is None else tuple(name for name in text.split(",") if name)
+
+
+def _widths(context: click.Context, parameter: click.Parameter, text: str | None) -> Any:
+    try:
+        return None if text is None else tuple(int(width) for width in text.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{text!r}; whole numbers with commas between them") from None
+
+
+@click.command()
+@click.argument("suite")
+@click.option(
+    "--methods", metavar="A,B", callback=_names, help="Only these; else all of the suite."
+)
+@click.option(
+    "--folds",
+    type=click.IntRange(min=2),
+    metavar="N",
+    help="Ask about N folds of the training split; the test split is not looked at.",
+)
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of the data set.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the results.")
+@click.option("--extractor", metavar="NAME", help="Feature extractor; else efficientnet-lite2.")
+@click.option(
+    "--features",
+    type=click.Path(path_type=Path),
+    metavar="X.npy",
+    help="Features of your own, a row a picture, instead of an extractor; --ids goes with it.",
+)
+@click.option(
+    "--ids", type=click.Path(path_type=Path), metavar="IDS.txt", help="Picture of each row."
+)
+@click.option(
+    "--blocks",
+    metavar="W,W",
+    callback=_widths,
+    help="Widths of the parts of your features that are normalised each on its own.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="For every draw.")
+@click.option("--fresh", is_flag=True, help="Throw results away that are there, and start anew.")
+@device_option
+@json_option
+def bench(
+    suite: str,
+    methods: tuple[str, ...] | None,
+    folds: int | None,
+    data: Path | None,
+    out: Path | None,
+    extractor: str | None,
+    features: Path | None,
+    ids: Path | None,
+    blocks: tuple[int, ...] | None,
+    seed: int,
+    fresh: bool,
+    device: str,
+    as_json: bool,
+) -> None:
+    r"""Measure tagging methods: corel5k, corel5k-few, espgame-tags, iaprtc12-tags, smoke.
+
+    Hyper-parameters are chosen by cross-validation inside the training pictures; no method
+    sees the labels it is judged by. Each result is written to results.jsonl with all scores
+    beside it, and a run that was stopped goes on where it was. Use --folds while you develop,
+    and the test split once, for the final table.
+
+    \b
+    Example:
+      engine bench smoke
+      engine bench corel5k --folds 5 --methods knn,tagvote
+      engine bench corel5k --out results/corel5k
+    """
+    from benchmarks.opening import Wanted, open_data
+    from benchmarks.runner import run_suite
+    from benchmarks.suites import open_suite
+    from benchmarks.table import tables
+    from engine.progress import ProgressBars
+    from indexing.extractors import DEFAULT_EXTRACTOR
+
+    if (features is None) != (ids is None):
+        raise click.UsageError("--features and --ids go together: a matrix, and what its rows are")
+    opened = open_suite(suite).with_seed(seed)
+    opened = opened if folds is None else opened.with_folds(folds)
+    chosen, missing = opened.chosen(methods)
+    wanted = Wanted(
+        data=data,
+        extractor=extractor or DEFAULT_EXTRACTOR,
+        ready=None if features is None or ids is None else (features, ids),
+        blocks=blocks,
+        device=device,
+    )
+    folder = out or _DEFAULT_OUT / (suite if folds is None else f"{suite}-folds{folds}")
+    with ProgressBars() as pictures:
+        dataset, found = open_data(
+            opened,
+            {method.features for method in chosen},
+            wanted,
+            lambda done, total: pictures("pictures", done, total),
+        )
+    missing += tuple(method.name for method in chosen if method.features not in found)
+    if missing:
+        click.echo(f"not here, left out: {', '.join(missing)}", err=True)
+    ready = [method for method in chosen if method.features in found]
+    try:
+        with _CaseProgress() as cases:
+            lines = run_suite(opened, ready, dataset, found, folder, fresh=fresh, on_progress=cases)
+    except KeyboardInterrupt:
+        raise click.ClickException(
+            "stopped; the results that are done are kept; run the same command again to go on"
+        ) from None
+    if as_json:
+        for line in lines:
+            click.echo(json.dumps(line, ensure_ascii=False))
+    else:
+        click.echo(tables(lines))
+    _report(folder)
+
+
+def _report(folder: Path) -> None:
+    from benchmarks.report import write_report
+
+    write_report(folder)
+    click.echo(f"{folder / 'report.html'} and {folder / 'results.jsonl'} written", err=True)
+
+
+class _CaseProgress:
+    """Cases done, with the time left, on stderr; nothing unless it is a terminal."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def __enter__(self) -> _CaseProgress:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def __call__(self, done: int, total: int, what: str) -> None:
+        if not sys.stderr.isatty() or not total:
+            return
+        if self._bar is None:
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=total, unit=" cases", file=sys.stderr)
+        self._bar.set_description_str(what, refresh=False)
+        self._bar.update(done - self._bar.n)
+        self._bar.refresh()

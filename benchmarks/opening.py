@@ -1,0 +1,96 @@
+"""What a suite stands on: its data set and its features, opened as the caller wants them."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.datasets import Dataset, content_groups
+from benchmarks.features import (
+    TAGS_ONLY,
+    Features,
+    extracted_features,
+    feature_cache,
+    ready_features,
+)
+from benchmarks.planted import planted
+from benchmarks.suites import DEFAULT_DATA, FeatureKind, Suite
+from indexing.corpora import read_corpus
+from indexing.errors import CorpusError
+from indexing.extractors import DEFAULT_EXTRACTOR
+from indexing.records import printable_path
+
+__all__ = ["Wanted", "open_data"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Which data and features.
+
+    Parameters
+    ----------
+    data : Path or None
+        Folder of the data set; None = where the suite's lies by default.
+    extractor : str
+        Of the deep features.
+    ready : tuple of two Path, optional
+        A matrix and the ids of its rows, instead of an extractor.
+    blocks : tuple of int, optional
+        Widths of the parts of a ready vector.
+    device : {"auto", "cpu", "cuda"}
+    """
+
+    data: Path | None = None
+    extractor: str = DEFAULT_EXTRACTOR
+    ready: tuple[Path, Path] | None = None
+    blocks: tuple[int, ...] | None = None
+    device: str = "auto"
+
+
+def open_data(
+    suite: Suite,
+    kinds: Collection[FeatureKind],
+    wanted: Wanted,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[Dataset, dict[FeatureKind, Features]]:
+    """Open the data set of a suite and the features that its methods see.
+
+    Parameters
+    ----------
+    suite : Suite
+    kinds : collection of FeatureKind
+    wanted : Wanted
+    on_progress : callable
+        Called with (pictures extracted, pictures to extract).
+
+    Raises
+    ------
+    CorpusError
+        If the data set is not there or cannot be read.
+    """
+    if suite.reader is None:
+        dataset, vectors = planted()
+        made = Features(name="planted", digest=dataset.digest, vectors=vectors)
+        return dataset, dict.fromkeys(kinds, made)
+    folder = wanted.data or DEFAULT_DATA / suite.folder
+    if not folder.is_dir():
+        raise CorpusError(
+            f"{printable_path(folder)} is not there; {suite.name} needs the folder of its data "
+            "set; name it with --data DIR"
+        )
+    corpus = read_corpus(folder, suite.reader)
+    dataset = Dataset(name=suite.folder, corpus=corpus, groups=content_groups(corpus))
+    if not suite.has_pictures and wanted.ready is None:
+        return dataset, dict.fromkeys(kinds, TAGS_ONLY)
+    features: dict[FeatureKind, Features] = {}
+    if FeatureKind.DEEP in kinds:
+        if wanted.ready is not None:
+            features[FeatureKind.DEEP] = ready_features(dataset, *wanted.ready, wanted.blocks)
+        else:
+            features[FeatureKind.DEEP] = extracted_features(
+                dataset,
+                wanted.extractor,
+                feature_cache(),
+                device=wanted.device,
+                on_progress=on_progress,
+            )
+    return dataset, features

@@ -1,0 +1,129 @@
+"""Pictures to learn from, pictures to ask about: an exercise, and its answers apart."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.draws import few_examples, fold_numbers, given_tags
+from benchmarks.exercises import NO_COPY, Answers, Exercise, Questions, TaggedSet
+from benchmarks.protocols import Completion
+from indexing.errors import InputError
+from learners.tag_matrix import TagMatrix
+
+__all__ = ["Posed", "folds_of", "pose"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Posed:
+    """An exercise and its answers, side by side in the hands of the harness alone.
+
+    Parameters
+    ----------
+    exercise : Exercise
+    answers : Answers
+    where : tuple of (str, int)
+        What tells it from its siblings: the fold, the number of examples.
+    n_copies : int
+        Training pictures left out because they are copies of pictures of the questions.
+    """
+
+    exercise: Exercise
+    answers: Answers
+    where: tuple[tuple[str, int], ...] = ()
+    n_copies: int = 0
+
+
+def pose(
+    known: TaggedSet,
+    asked: TaggedSet,
+    *,
+    completion: Completion | None = None,
+    n_examples: int | None = None,
+    seed: int = 0,
+    where: tuple[tuple[str, int], ...] = (),
+) -> Posed:
+    """Make an exercise of pictures to learn from and of pictures to ask about.
+
+    Parameters
+    ----------
+    known : TaggedSet
+        To learn from; those that are copies of asked pictures are left out.
+    asked : TaggedSet
+        To ask about; its tags become the answers.
+    completion : Completion, optional
+    n_examples : int, optional
+        Learn from about so many pictures a tag (:func:`benchmarks.draws.few_examples`).
+    seed : int, default=0
+        For all that is drawn.
+    where : tuple of (str, int), optional
+        Kept with the exercise; the number of examples is added.
+
+    Raises
+    ------
+    InputError
+        If nothing is left to learn from or nothing is asked.
+    """
+    copies = np.isin(known.groups, asked.groups[asked.groups > NO_COPY])
+    training = known.take(~copies)
+    if n_examples is not None:
+        training = training.take(few_examples(training.tags, n_examples, seed))
+        where = (*where, ("examples", n_examples))
+    if not training.n_images or not asked.n_images:
+        raise InputError(
+            f"{training.n_images} pictures to learn from and {asked.n_images} to ask about; one "
+            "of each at least is accepted; see the splits of the data set"
+        )
+    truth = asked.tags.toarray()
+    given = np.zeros_like(truth)
+    given_matrix = inputs = None
+    if completion is not None:
+        given = given_tags(truth, completion, seed)
+        truth = truth & ~given
+        given_matrix = _matrix(given, asked.tags.rows)
+        drawn = given_tags(training.tags.toarray(), completion, seed + 1)
+        inputs = _matrix(drawn, training.tags.rows)
+    return Posed(
+        exercise=Exercise(
+            training=training,
+            questions=Questions(
+                image_ids=asked.image_ids.copy(),
+                features=None if asked.features is None else asked.features.copy(),
+                given=given_matrix,
+            ),
+            completion=completion,
+            training_inputs=inputs,
+        ),
+        answers=Answers(
+            truth=truth, given=given, image_ids=asked.image_ids, vocabulary=asked.vocabulary
+        ),
+        where=where,
+        n_copies=int(np.count_nonzero(copies)),
+    )
+
+
+def folds_of(
+    known: TaggedSet,
+    n_folds: int,
+    *,
+    completion: Completion | None = None,
+    n_examples: int | None = None,
+    seed: int = 0,
+) -> list[Posed]:
+    """Ask about each fold of some tagged pictures, the others, or few of them, being known."""
+    numbers = fold_numbers(known.n_images, n_folds, seed)
+    return [
+        pose(
+            known.take(numbers != fold),
+            known.take(numbers == fold),
+            completion=completion,
+            n_examples=n_examples,
+            seed=seed,
+            where=(("fold", fold + 1), ("n_folds", n_folds)),
+        )
+        for fold in range(n_folds)
+    ]
+
+
+def _matrix(present: NDArray[np.bool_], rows: NDArray[np.int64]) -> TagMatrix:
+    return TagMatrix.from_lists(rows, [np.flatnonzero(row) for row in present], present.shape[1])

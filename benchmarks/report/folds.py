@@ -1,0 +1,108 @@
+"""The folds of one method as one result."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from benchmarks.report.results import Measured, ResultLine, Scores
+from benchmarks.ties import folded
+from learners.metrics import Judged, Measure
+
+__all__ = ["merged_line", "pooled_scores", "without_fold"]
+
+_FOLD = "fold"
+# Ends of a 95 % interval of a normal distribution, in standard errors.
+_NORMAL_95 = 1.96
+
+
+def without_fold(dataset: str) -> str:
+    """Return the name of a data set without that of the fold: ``corel5k fold 1/5``.
+
+    Examples
+    --------
+    >>> without_fold("corel5k fold 1/5")
+    'corel5k'
+    """
+    return dataset.partition(f" {_FOLD} ")[0]
+
+
+def merged_line(folds: Sequence[ResultLine]) -> ResultLine:
+    """Average a method over its folds.
+
+    Parameters
+    ----------
+    folds : sequence of ResultLine
+        Of one method, at least one; one alone is returned as it is.
+
+    Returns
+    -------
+    ResultLine
+        Means of values and seconds, the largest memory, sums of pictures and of what was
+        averaged; intervals are of the mean over the folds. Parameters that were chosen
+        differently are listed, ``5/7/5``.
+    """
+    first = folds[0]
+    if len(folds) == 1:
+        return first
+    params = {
+        name: _listed([fold.params.get(name) for fold in folds])
+        for name in first.params
+        if name != _FOLD
+    }
+    return replace(
+        first,
+        dataset=without_fold(first.dataset),
+        params=params,
+        measures={
+            measure: _mean(measure, folds)
+            for measure in first.measures
+            if all(measure in fold.measures for fold in folds)
+        },
+        n_images=sum(fold.n_images for fold in folds),
+        fit_seconds=float(np.mean([fold.fit_seconds for fold in folds])),
+        predict_seconds=float(np.mean([fold.predict_seconds for fold in folds])),
+        peak_rss_mb=max(fold.peak_rss_mb for fold in folds),
+    )
+
+
+def pooled_scores(folds: Sequence[Scores]) -> Scores | None:
+    """Put the pictures of all folds below each other; None where their tags differ.
+
+    Notes
+    -----
+    Ranks are of one fold only. So the methods' own scores are compared across folds, and
+    the ranks, as shares of the largest, break the ties of the own scores.
+    """
+    first = folds[0]
+    if len(folds) == 1:
+        return first
+    if not all(np.array_equal(first.tags, fold.tags) for fold in folds):
+        return None
+    raw = np.concatenate([fold.raw for fold in folds])
+    ranks = [fold.judged.scores / max(1.0, float(fold.judged.scores.max())) for fold in folds]
+    image_ids = np.concatenate([fold.image_ids for fold in folds])
+    truth = np.concatenate([fold.judged.truth for fold in folds])
+    quantities = [fold.judged.quantities for fold in folds if fold.judged.quantities is not None]
+    judged = Judged(
+        folded(raw, [np.concatenate(ranks)]),
+        truth,
+        image_ids,
+        first.tags,
+        np.concatenate(quantities) if len(quantities) == len(folds) else None,
+    )
+    return Scores(judged, raw, first.tags, image_ids)
+
+
+def _listed(values: Sequence[object]) -> object:
+    same = all(value == values[0] for value in values)
+    return values[0] if same else "/".join(map(str, values))
+
+
+def _mean(measure: Measure, folds: Sequence[ResultLine]) -> Measured:
+    values = np.array([fold.value(measure) for fold in folds])
+    value = float(values.mean())
+    margin = _NORMAL_95 * float(values.std(ddof=1)) / math.sqrt(len(folds))
+    n = sum(fold.measures[measure].n for fold in folds)
+    return Measured(value, value - margin, value + margin, n)

@@ -1,0 +1,129 @@
+"""What a report says, before it is written as Markdown or as HTML."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from benchmarks.published import Published
+from benchmarks.report.groups import Group
+from benchmarks.report.numbers import (
+    compared_table,
+    cost_table,
+    measured_table,
+    published_table,
+)
+from benchmarks.report.results import Scores
+from benchmarks.report.tables import Table
+from learners.metrics import Measure
+
+__all__ = ["Block", "Convention", "Section", "conventions", "section"]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A table with its heading, a sentence above it and lettered notes below."""
+
+    heading: str
+    text: str
+    table: Table
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Section:
+    """All tables of a group."""
+
+    heading: str
+    text: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True)
+class Convention:
+    """What a measure is, and of how many it is the mean in each group."""
+
+    name: str
+    text: str
+    averaged: str
+
+
+def section(
+    group: Group,
+    published: Published,
+    scores: dict[str, Scores],
+    *,
+    baselines: Collection[str],
+    n_replicates: int,
+) -> Section:
+    """Put a group's tables together."""
+    blocks = [
+        Block(
+            "Methods",
+            "Percent, but n+ (a count) and squared errors; best in bold; 95 % intervals from "
+            + ("the spread of the folds." if group.folds else "resampled pictures."),
+            measured_table(group),
+        )
+    ]
+    compared = group.comparisons(scores, baselines, n_replicates)
+    if compared:
+        blocks.append(
+            Block(
+                "Differences to the best baseline",
+                "Paired: both methods are read from the same resamples of the same pictures. "
+                "Bold: the 95 % interval excludes 0."
+                + (
+                    " The pictures of all folds are put together first, so that a difference is "
+                    "not that of the means above."
+                    if group.folds
+                    else ""
+                ),
+                compared_table(group, compared),
+            )
+        )
+    # Methods that learned from a few pictures a tag are no match of published ones.
+    for table in () if group.few_examples else published.tables(group.dataset):
+        shown, notes = published_table(group, table)
+        blocks.append(
+            Block(
+                f"Beside published numbers: {', '.join(table.columns)}",
+                "Published rows as printed, ours marked; the letter says what the protocol is.",
+                shown,
+                tuple(notes),
+            )
+        )
+    blocks.append(Block("Cost", "", cost_table(group)))
+    heading = dict.fromkeys((group.suite, group.dataset))
+    return Section(" on ".join(heading), _about(group), tuple(blocks))
+
+
+def _about(group: Group) -> str:
+    n_methods = len(group.best_of_methods)
+    n_images = sorted({line.n_images for line in group.lines})
+    n_labels = sorted({line.n_labels for line in group.lines})
+    parts = [
+        f"{n_methods} method{'s' if n_methods > 1 else ''}",
+        f"{_range(n_images)} pictures",
+        f"{_range(n_labels)} labels",
+        *dict.fromkeys(line.protocol for line in group.lines if line.protocol),
+    ]
+    return ", ".join(parts) + "."
+
+
+def conventions(groups: Sequence[Group]) -> list[Convention]:
+    """Explain every measure of the report."""
+    measures: dict[Measure, None] = {}
+    for group in groups:
+        measures.update(dict.fromkeys(group.measures))
+    found = []
+    for measure in measures:
+        averaged = []
+        for group in groups:
+            counts = {line.measures[measure].n for line in group.lines if measure in line.measures}
+            if counts:
+                averaged.append(f"{_range(sorted(counts))} in {group.suite}")
+        found.append(Convention(str(measure), measure.convention, ", ".join(averaged)))
+    return found
+
+
+def _range(numbers: Sequence[int]) -> str:
+    ends = dict.fromkeys((numbers[0], numbers[-1]))
+    return " to ".join(f"{number:,}" for number in ends)

@@ -1,0 +1,198 @@
+"""Any learner of the table is served what it needs, tuned over its grid, and shown no more."""
+
+import dataclasses
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from benchmarks.datasets import exercises
+from benchmarks.planted import planted
+from benchmarks.posing import folds_of
+from benchmarks.protocols import Completion, Emission, Emit, Protocol
+from benchmarks.scoring import scored
+from benchmarks.solving import solve
+from benchmarks.tuning import Tuning, choose, grid_of
+from indexing.errors import InputError
+from learners.base import LEARNERS, Batch, Needs, TagLearner, make_learner
+from learners.metrics import parse_measure
+from learners.selection import choose_n_neighbors
+
+SEEN: dict[str, object] = {}
+
+
+@dataclasses.dataclass(kw_only=True, eq=False)
+class Spy(TagLearner):
+    """Remembers what it was given, and scores noise."""
+
+    name: ClassVar[str] = "spy"
+    needs: ClassVar[Needs] = Needs.NOTHING
+    seed: int = 0
+    level: float = 0.0
+
+    def _fit(self, batch, tags):
+        SEEN["fit"] = (batch, tags)
+
+    def _predict_scores(self, batch):
+        SEEN["asked"] = batch
+        rng = np.random.default_rng(self.seed)
+        return rng.random((batch.n_queries, SEEN["fit"][1].n_tags)).astype(np.float32)
+
+    def _arrays(self):
+        return {}
+
+    def _restore(self, arrays):
+        pass
+
+
+class NeighborSpy(Spy):
+    needs = Needs.NEIGHBORS | Needs.FEATURES
+    fit_needs = Needs.NEIGHBORS
+
+
+class TagSpy(Spy):
+    needs = Needs.TAGS
+    fit_needs = Needs.TAGS
+
+
+class PixelSpy(Spy):
+    needs = Needs.PIXELS
+
+
+class Frequent(Spy):
+    """Frequency, turned around where `level` says so: its best setting is known."""
+
+    grid: ClassVar = {"level": (-1.0, 1.0, 2.0)}
+
+    def _predict_scores(self, batch):
+        counts = SEEN["fit"][1].counts.astype(np.float32)
+        return np.tile(np.sign(self.level) * counts, (batch.n_queries, 1))
+
+
+class Quantities(Frequent):
+    def predict_quantities(self, batch):
+        return np.full(batch.n_queries, 2.0)
+
+
+@pytest.fixture(autouse=True)
+def table(monkeypatch):
+    for kind in (Spy, NeighborSpy, TagSpy, PixelSpy, Frequent, Quantities):
+        name = kind.__name__.lower()
+        monkeypatch.setattr(kind, "name", name)
+        monkeypatch.setitem(LEARNERS, name, f"{__name__}:{kind.__name__}")
+
+
+def posed(completion=None):
+    dataset, features = planted(n_train=80, n_test=30)
+    (one,), _ = exercises(
+        Protocol(completion=completion), dataset, None if completion else features
+    )
+    return one
+
+
+def test_a_learner_that_reads_nothing_still_answers_every_question():
+    one = posed()
+    solution = solve("spy", {}, one.exercise, seed=5)
+    assert solution.scores.shape == one.answers.truth.shape
+    assert solution.params == {"seed": 5, "level": 0.0}
+    assert SEEN["asked"].n_queries == 30
+    assert SEEN["fit"][1].n_images == 79
+
+
+def test_neighbors_come_complete_and_without_the_picture_itself():
+    one = posed()
+    solution = solve("neighborspy", {}, one.exercise, seed=0)
+    batch, tags = SEEN["fit"]
+    assert batch.neighbors.rows.shape == (79, 79)
+    assert not (batch.neighbors.rows == tags.rows[:, None]).any()
+    assert (batch.neighbors.rows[:, -1] == -1).all()
+    assert SEEN["asked"].neighbors.rows.shape == (30, 79)
+    assert SEEN["asked"].features is one.exercise.questions.vectors
+    assert solution.fit_seconds >= one.exercise.search_seconds["training"]
+    assert solution.predict_seconds >= one.exercise.search_seconds["questions"]
+
+
+def test_tags_as_input_are_those_of_the_questions():
+    one = posed(Completion())
+    solve("tagspy", {}, one.exercise, seed=0)
+    assert np.array_equal(SEEN["asked"].tags.toarray(), one.answers.given)
+    batch, tags = SEEN["fit"]
+    inputs, truth = batch.tags.toarray(), tags.toarray()
+    share = (inputs & truth).sum() / truth.sum()
+    assert 0.3 < share < 0.7
+    assert (inputs & ~truth).any()
+
+
+def test_what_cannot_be_served_is_said():
+    with pytest.raises(InputError, match="needs PIXELS; features, neighbors and tags are"):
+        solve("pixelspy", {}, posed().exercise, seed=0)
+    with pytest.raises(InputError, match="this protocol gives none; protocols of tag completion"):
+        solve("tagspy", {}, posed().exercise, seed=0)
+
+
+def test_the_grid_of_a_learner_is_searched_inside_the_training_pictures():
+    one = posed()
+
+    def folds():
+        found = folds_of(one.exercise.training, 3)
+        for fold in found:
+            asked = set(fold.answers.image_ids.tolist())
+            assert asked <= set(one.exercise.training.image_ids.tolist())
+        return found
+
+    for measure in ("c-f1@5", "map", "miap"):
+        tuning = Tuning(measure=parse_measure(measure), n_folds=3)
+        choice = choose("frequent", {}, one.exercise, folds, tuning, seed=0)
+        assert [params for params, _ in choice.curve] == [{"level": v} for v in (-1.0, 1.0, 2.0)]
+        if measure != "map":  # which a constant a tag does not change
+            assert choice.params == {"level": 1.0}  # the first of two equals
+        for params, value in choice.curve:
+            expected = np.mean(
+                [
+                    tuning.measure.apply(
+                        scored(solve("frequent", params, f.exercise, seed=0), f.answers).judged
+                    ).value
+                    for f in folds()
+                ]
+            )
+            assert value == pytest.approx(expected, abs=1e-12)
+
+
+def test_what_is_fixed_is_not_tuned():
+    def no_folds():
+        raise AssertionError("nothing is to be chosen")
+
+    choice = choose("frequent", {"level": -1.0}, posed().exercise, no_folds, Tuning(), seed=0)
+    assert choice.params == {"level": -1.0}
+    assert grid_of("spy") == {}
+
+
+def test_knn_has_the_neighbors_that_the_engine_would_choose():
+    one = posed()
+    choice = choose("knn", {}, one.exercise, list, Tuning(), seed=0)
+    training = one.exercise.training
+    expected = choose_n_neighbors(one.exercise.training_neighbors(50), training.tags, training.tags)
+    assert choice.params == {"n_neighbors": expected.n_neighbors}
+    assert dict((p["n_neighbors"], v) for p, v in choice.curve) == expected.curve
+
+
+def test_a_voter_an_owner_is_looked_for_until_all_have_enough():
+    exercise = posed().exercise
+    tags = exercise.training.tags
+    n = len(set(tags.owners.tolist())) - 1
+    answered = solve("tagvote", {"n_neighbors": n}, exercise, seed=0).scores
+    tagvote = make_learner("tagvote", n_neighbors=n).fit(Batch(), tags)
+    everybody = Batch(neighbors=exercise.neighbors(tags.n_images))
+    assert np.array_equal(answered, tagvote.predict_scores(everybody))
+    first = Batch(neighbors=exercise.neighbors(n))
+    assert not np.array_equal(answered, tagvote.predict_scores(first))
+
+
+def test_predicted_quantities_are_judged():
+    one = posed()
+    result = scored(solve("quantities", {"level": 1.0}, one.exercise, seed=0), one.answers)
+    for measure in Emission(Emit.PREDICTED_QUANTITY).measures():
+        assert np.isfinite(measure.apply(result.judged).value), measure
+    counts = one.answers.truth.sum(axis=1)
+    accuracy = parse_measure("lqp-accuracy").apply(result.judged).value
+    assert accuracy == np.mean(counts == 2)
