@@ -75,7 +75,7 @@ def bench(
     device: str,
     as_json: bool,
 ) -> None:
-    r"""Measure tagging methods: corel5k, corel5k-few, espgame-tags, iaprtc12-tags, smoke.
+    """Measure tagging methods: corel5k, corel5k-few, espgame-tags, iaprtc12-tags, smoke.
 
     Hyper-parameters are chosen by cross-validation inside the training pictures; no method
     sees the labels it is judged by. Each result is written to results.jsonl with all scores
@@ -87,7 +87,7 @@ def bench(
       engine bench smoke
       engine bench corel5k --folds 5 --methods knn,tagvote
       engine bench corel5k --out results/corel5k
-    """
+    """  # noqa: D301 - click reads the backspace
     from benchmarks.opening import Wanted, open_data
     from benchmarks.runner import run_suite
     from benchmarks.suites import open_suite

@@ -1,5 +1,6 @@
 """From neighbours to the tags that are answered: scores, facts, ties, and how many."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -51,6 +52,8 @@ class Emission:
             raise InputError(
                 f"{self.top} tags were asked for; 1 or more are accepted; ask for at least one"
             )
+        if self.threshold is not None and math.isnan(self.threshold):
+            raise InputError("the threshold is not a number; a score is accepted, such as 0.5")
 
     @property
     def n_ranked(self) -> int:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from engine.neighborhood import leave_one_out_neighbors
 from engine.tagged import TaggedPictures, is_voter
 from indexing.catalogue import Catalogue, Entry, save_catalogue
+from indexing.errors import ArtifactError
 from indexing.index import Index, Metric, VectorTransform, build_index, load_index
 from indexing.index.automatic import automatic_forms
 from indexing.store import FeatureStore
@@ -112,7 +113,13 @@ def assemble(
     tagged.save(folder)
     for name, part in (("transform", transform), ("index", index)):
         (folder / name).mkdir()
-        part.save(folder / name)
+        try:
+            part.save(folder / name)
+        except (OSError, RuntimeError) as error:  # FAISS has one error for everything
+            raise ArtifactError(
+                f"{folder} cannot be written ({error}); a disk with free space is needed; what was "
+                "finished before is kept: free some and build again"
+            ) from error
     return {
         "learners": _learners(index, tagged, vectors, catalogue.entries, earlier),
         "counts": {

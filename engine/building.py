@@ -105,12 +105,13 @@ def build_workspace(
     started = time.perf_counter()
     settings = settings or BuildSettings()
     folders = GenerationFolders(root)
+    progress = on_progress or (lambda stage, done, total: None)
+    progress("reading the corpus", 0, 0)
     # Before the lock: a corpus that cannot be read leaves no empty workspace behind.
     corpus = _read(source, settings, {} if folders.number() is None else folders.current()[1])
     with folders.lock():
         previous = _Previous.of(folders)
         with WorkspaceStore(folders.store) as store:
-            progress = on_progress or (lambda stage, done, total: None)
             report = _Build(folders, previous, settings, corpus, store, progress).run()
     return replace(report, seconds=time.perf_counter() - started)
 
@@ -230,6 +231,7 @@ class _Build:
                 probe = np.load(self._previous.file(PROBE_FILE), allow_pickle=False)
                 facts = [fact for fact in known if fact is not None]
                 return _Extracted(features, recorded, probe, facts, 0)
+        self._on_progress(f"opening {self._extractor_name}", 0, 0)
         extractor = open_extractor(self._extractor_name, self._device)
         described = {
             "name": self._extractor_name,
@@ -241,12 +243,13 @@ class _Build:
         }
         features = self._store.features(extractor.fingerprint.digest, extractor.n_dims)
         known = unchanged_facts(self._corpus, self._store, features.contents())
+        n_known = len(known) - known.count(None)
         result = ingest(
             self._corpus,
             known,
             features,
             extractor,
-            lambda done, total: self._on_progress("pictures", done, total),
+            lambda done, total: self._on_progress("pictures", n_known + done, n_known + total),
         )
         probe = extractor.extract(probe_picture(extractor.framing)[None])[0]
         return _Extracted(features, described, probe, result.facts, result.n_extracted)
@@ -301,8 +304,9 @@ class _Build:
         *,
         is_changed: bool,
     ) -> BuildReport:
-        before = {entry.row: entry.record.image_id for entry in self._previous.catalogue.entries}
-        now = {entry.row: entry.record.image_id for entry in catalogue.entries}
+        before = {entry.row: entry.record for entry in self._previous.catalogue.entries}
+        now = {entry.row: entry.record for entry in catalogue.entries}
+        stayed = before.keys() & now.keys()
         return BuildReport(
             workspace=printable_path(self._folders.root),
             source=printable_path(self._corpus.root),
@@ -312,7 +316,8 @@ class _Build:
             n_tags=manifest["counts"]["tags"],
             n_added=len(now.keys() - before.keys()),
             n_removed=len(before.keys() - now.keys()),
-            n_moved=sum(before[row] != now[row] for row in before.keys() & now.keys()),
+            n_moved=sum(before[row].image_id != now[row].image_id for row in stayed),
+            n_retagged=sum(before[row].tags != now[row].tags for row in stayed),
             n_extracted=n_extracted,
             refusals=catalogue.refusals,
             learners=manifest["learners"],

@@ -1,13 +1,14 @@
 """The command line: thin commands over the library, each imported only when it is called."""
 
+import contextlib
 import importlib
 import sys
 
 import click
 
-from indexing.errors import EngineError
+from indexing.errors import ArtifactError, EngineError
 
-__all__ = ["cli", "main"]
+__all__ = ["EXIT_INTERRUPTED", "cli", "main"]
 
 _COMMANDS = {
     "build": "engine.commands.build:build",
@@ -17,7 +18,7 @@ _COMMANDS = {
 }
 # Commands of packages above this one, and of other people's, register here.
 _ENTRY_POINTS = "engine.commands"
-_EXIT_INTERRUPTED = 130
+EXIT_INTERRUPTED = 130
 
 
 class _LazyGroup(click.Group):
@@ -37,22 +38,43 @@ class _LazyGroup(click.Group):
         from importlib.metadata import entry_points
 
         for entry in entry_points(group=_ENTRY_POINTS, name=cmd_name):
-            command = entry.load()
+            try:
+                command = entry.load()
+            except ImportError as error:
+                return _unloadable(cmd_name, str(error))
             return command
         return None
+
+
+def _unloadable(name: str, fault: str) -> click.Command:
+    """Return a command that stands for one whose package is broken, and says so when called."""
+
+    def fail(arguments: tuple[str, ...]) -> None:
+        raise ArtifactError(
+            f"the command {name!r} cannot be loaded ({fault}); an installed command is accepted; "
+            "install its package again"
+        )
+
+    return click.Command(
+        name,
+        callback=fail,
+        params=[click.Argument(["arguments"], nargs=-1)],
+        short_help=f"cannot be loaded ({fault})",
+        context_settings={"ignore_unknown_options": True},
+    )
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="tag-engine", prog_name="engine")
 def cli() -> None:
-    r"""Tag pictures from the pictures people have already tagged.
+    """Tag pictures from the pictures people have already tagged.
 
     \b
     Example:
       engine build ~/Pictures
       engine tag image.jpg
       engine search image.jpg
-    """
+    """  # noqa: D301 - click reads the backspace
 
 
 def main() -> None:
@@ -66,12 +88,17 @@ def main() -> None:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped.", err=True)
-        sys.exit(_EXIT_INTERRUPTED)
+        sys.exit(EXIT_INTERRUPTED)
     except EngineError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(1)
     except BrokenPipeError:
         # The reader of our output has gone, as in `engine info | head`.
         sys.stderr.close()
+        sys.exit(1)
+    except OSError as error:
+        click.echo(f"Error: {error}; see whether the disk is full or may be written", err=True)
+        with contextlib.suppress(OSError):
+            sys.stdout.close()  # what could not be written is not tried again at exit
         sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)

@@ -14,7 +14,7 @@ __all__ = ["write_contact_sheet"]
 
 _PICTURE_SIDE = 260
 _VOTER_SIDE = 84
-_MOST_VOTERS = 6
+_MOST_VOTERS = 12
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d2126; --soft: #667080; --card: #fff; --page: #f3f4f6;
@@ -36,7 +36,9 @@ article > img, .missing { width: 180px; border-radius: 6px; align-self: start; }
 h2 { font-size: .8rem; font-weight: 500; color: var(--soft); margin: 0 0 .5rem;
      overflow-wrap: anywhere; }
 ul { list-style: none; margin: 0 0 .75rem; padding: 0; }
-.tags li { display: grid; grid-template-columns: 9rem 1fr 3rem; gap: .6rem; align-items: center; }
+.tags li { display: grid;
+           grid-template-columns: minmax(5rem, 9rem) minmax(3rem, 1fr) 5.5rem;
+           gap: .6rem; align-items: center; }
 .tags b { font-weight: 600; overflow-wrap: anywhere; }
 .tags i { height: 8px; border-radius: 4px; background: var(--chip); overflow: hidden; }
 .tags i::after { content: ""; display: block; height: 100%; width: var(--share);
@@ -45,7 +47,7 @@ ul { list-style: none; margin: 0 0 .75rem; padding: 0; }
 .voters { display: flex; flex-wrap: wrap; gap: .4rem; margin: 0; }
 .voters img { height: 62px; border-radius: 4px; display: block; }
 .error { color: #b3261e; }
-@media (max-width: 30rem) { article { grid-template-columns: 1fr; } }
+@media (max-width: 44rem) { article { grid-template-columns: 1fr; } }
 """
 
 
@@ -87,7 +89,7 @@ def _card(answer: TagAnswer) -> str:
     tags = "".join(
         f"<li><b>{html.escape(ranked.tag)}</b>"
         f'<i style="--share:{100 * max(0.0, ranked.score) / max(best, 1.0):.0f}%"></i>'
-        f"<span>{ranked.score:.2f}</span></li>"
+        f"<span>{'confirmed' if ranked.is_confirmed else format(ranked.score, '.2f')}</span></li>"
         for ranked in answer.tags
     )
     picture = _image(Path(answer.image), _PICTURE_SIDE, name)
@@ -111,7 +113,9 @@ def _voters(answer: TagAnswer) -> str:
         )
         for voter in shown
     )
-    return f'<h2>voted by</h2><div class="voters">{images}</div>' if images else ""
+    more = len(nearest) - len(shown)
+    heading = "voted by" if more <= 0 else f"voted by these, and {more} more"
+    return f'<h2>{heading}</h2><div class="voters">{images}</div>' if images else ""
 
 
 def _image(path: Path, side: int, caption: str) -> str:

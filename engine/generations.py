@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from indexing.errors import ArtifactError, LockedError
+from indexing.records import printable_path
 
 __all__ = [
     "FORMAT_VERSION",
@@ -107,9 +108,17 @@ class GenerationFolders:
         LockedError
             Another process is writing.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
+        self._check_is_ours()
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            lock = (self.root / "lock").open("a+b")
+        except OSError as error:
+            raise ArtifactError(
+                f"{printable_path(self.root)} cannot be written ({error.strerror}); a folder that "
+                "may be written is accepted; name another with -w DIR"
+            ) from error
         # The kernel drops the lock with the process that holds it, however it ends.
-        with (self.root / "lock").open("a+b") as file:
+        with lock as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
@@ -118,6 +127,16 @@ class GenerationFolders:
                     "accepted; wait until it ends and try again"
                 ) from error
             yield
+
+    def _check_is_ours(self) -> None:
+        """Refuse a folder that holds other things than a workspace."""
+        if not self.root.is_dir() or self.store.is_dir() or (self.root / "lock").exists():
+            return
+        if any(self.root.iterdir()):
+            raise ArtifactError(
+                f"{printable_path(self.root)} holds files and is no workspace; a new, an empty or "
+                "a workspace folder is accepted; name another with -w DIR"
+            )
 
     def number(self) -> int | None:
         """Return the number of the current generation, None where nothing was built yet.
@@ -131,6 +150,16 @@ class GenerationFolders:
             text = self._pointer.read_text(encoding="ascii")
         except FileNotFoundError:
             return None
+        except NotADirectoryError as error:
+            raise ArtifactError(
+                f"{printable_path(self.root)} is a file, or lies in one; the folder of a workspace "
+                "is accepted; name another with -w DIR"
+            ) from error
+        except PermissionError as error:
+            raise ArtifactError(
+                f"{printable_path(self._pointer)} cannot be read: no permission; a workspace that "
+                "may be read is accepted; change its permissions, or name another with -w DIR"
+            ) from error
         except (OSError, UnicodeDecodeError) as error:
             raise ArtifactError(self._damaged_pointer(str(error))) from error
         if not text.strip().isdigit():
@@ -157,6 +186,11 @@ class GenerationFolders:
         """
         number = self.number()
         if number is None:
+            if not self.root.is_dir():
+                raise ArtifactError(
+                    f"{printable_path(self.root)} does not exist; the folder of a workspace is "
+                    "accepted; name one with -w DIR, or make it: engine build PICTURES -w DIR"
+                )
             raise ArtifactError(
                 f"{self.root} holds no finished build; an indexed corpus is needed; run "
                 "'engine build PICTURES' (a build that was stopped goes on where it was)"

@@ -23,21 +23,25 @@ class ProgressBars:
         self._stage = ""
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        """Show that ``done`` of ``total`` of a stage is done."""
-        if not sys.stderr.isatty() or total < 1:
+        """Show that ``done`` of ``total`` of a stage is done; a total of 0 = nobody knows."""
+        if not sys.stderr.isatty():
             return
         if stage != self._stage:
-            self._start(stage, total)
+            self._start(stage, done, total)
         self._bar.update(done - self._bar.n)
 
-    def _start(self, stage: str, total: int) -> None:
+    def _start(self, stage: str, done: int, total: int) -> None:
         from tqdm import tqdm
 
         self._close()
         self._stage = stage
-        self._bar = tqdm(
-            total=total, desc=stage, unit=f" {_UNITS.get(stage, 'vectors')}", file=sys.stderr
-        )
+        if total:
+            unit = f" {_UNITS.get(stage, 'vectors')}"
+            self._bar = tqdm(
+                total=total, initial=max(0, done - 1), desc=stage, unit=unit, file=sys.stderr
+            )
+        else:
+            self._bar = tqdm(desc=stage, bar_format="{desc} ...", leave=False, file=sys.stderr)
 
     def _close(self) -> None:
         if self._bar is not None:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from indexing.errors import RefusalReason
@@ -118,6 +118,12 @@ class TagAnswer:
     seconds: float = 0.0
     error: str | None = None
 
+    def unexplained(self) -> "TagAnswer":
+        """Return the answer without sources and voters."""
+        return replace(
+            self, tags=tuple(replace(ranked, sources=None, voters=None) for ranked in self.tags)
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return the object that ``--json`` prints."""
         if self.error is not None:
@@ -174,7 +180,7 @@ class BuildReport:
         Where the workspace lies and what was read.
     n_indexed, n_tagged, n_voters, n_tags : int
         Pictures in the index, those that people have tagged, those that vote, distinct tags.
-    n_added, n_removed, n_moved, n_extracted : int
+    n_added, n_removed, n_moved, n_retagged, n_extracted : int
         Changes against the build before; pictures that went through the network.
     refusals : tuple of Refusal
         Files that were not indexed, and sidecars that could not be read.
@@ -195,6 +201,7 @@ class BuildReport:
     n_added: int
     n_removed: int
     n_moved: int
+    n_retagged: int
     n_extracted: int
     refusals: tuple[Refusal, ...]
     learners: dict[str, dict[str, Any]]
@@ -213,6 +220,7 @@ class BuildReport:
             "added": self.n_added,
             "removed": self.n_removed,
             "moved": self.n_moved,
+            "retagged": self.n_retagged,
             "extracted": self.n_extracted,
             "refused": dict(refusal_counts(self.refusals)),
             "learners": self.learners,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.generations import GenerationFolders, find_workspace
 from engine.results import BuildReport, SearchAnswer, TagAnswer
+from indexing.errors import InputError
 
 if TYPE_CHECKING:
     from engine.answering import Emission
@@ -92,18 +93,27 @@ class Workspace:
     ) -> Iterator[TagAnswer]:
         """Answer with the tags of each picture, in order; see :meth:`engine.tagger.Tagger.tag`."""
         return self._tagger().tag(
-            [Path(image) for image in images], learner=learner, emission=emission, explain=explain
+            _paths(images), learner=learner, emission=emission, explain=explain
         )
 
     def tag_one(self, image: str | os.PathLike[str]) -> TagAnswer:
-        """Answer with the tags of one picture."""
-        return next(self.tag([image]))
+        """Answer with the tags of one picture.
+
+        Raises
+        ------
+        InputError
+            The picture cannot be read.
+        """
+        answer = next(self.tag([image]))
+        if answer.error is not None:
+            raise InputError(f"{answer.image}: {answer.error}")
+        return answer
 
     def search(
         self, images: Iterable[str | os.PathLike[str]], k: int = 10
     ) -> Iterator[SearchAnswer]:
         """Answer with the ``k`` pictures nearest to each picture, in order."""
-        return self._tagger().search([Path(image) for image in images], k)
+        return self._tagger().search(_paths(images), k)
 
     def info(self) -> dict[str, Any]:
         """Return counts, extractor, index and learners, as ``engine info --json`` prints them."""
@@ -145,3 +155,12 @@ class Workspace:
         if opened is None or opened.folder != self._folders.current()[0]:
             opened = self._opened = Tagger(self._folders, self.device)
         return opened
+
+
+def _paths(images: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    if isinstance(images, str | os.PathLike):
+        raise InputError(
+            f"one path was given, {os.fspath(images)!r}; a list of paths is accepted; put it into "
+            "a list, or call tag_one"
+        )
+    return [Path(image) for image in images]

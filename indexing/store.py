@@ -198,6 +198,11 @@ class WorkspaceStore:
             except lmdb.MapFullError:
                 self._map_bytes *= 2
                 self._environment.set_mapsize(self._map_bytes)
+            except lmdb.Error as error:
+                raise ArtifactError(
+                    f"{self.folder} cannot be written ({error}); a disk with free space that may "
+                    "be written is needed; what was stored before is kept: free some and go on"
+                ) from error
 
     def read(self, name: bytes, keys: Iterable[bytes]) -> list[bytes | None]:
         """Return the values of ``keys`` in one table, None where there is none."""

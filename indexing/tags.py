@@ -3,25 +3,34 @@
 Two spellings are one tag when their *keys* are equal. The key is the text in Unicode NFC,
 case-folded, with every run of white space made one space and none at the ends. The spelling
 that was typed is kept for display (:func:`clean_tag`); where people typed several, the most
-frequent one is shown, and among equals the first in code-point order.
+frequent one is shown, among equals the one with fewest capitals, then the first in code-point
+order.
 """
 
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 
+# Control characters would reach the terminals and pages that tags are shown on.
+_INVISIBLE = ("Cc", "Cs")
+
 __all__ = ["clean_tag", "display_spellings", "merge_tags", "tag_key"]
 
 
 def clean_tag(text: str) -> str:
-    r"""Return the display form of a tag: NFC, white space collapsed, case kept.
+    r"""Return the display form of a tag: NFC, white space collapsed, no control characters.
 
     Examples
     --------
     >>> clean_tag("  New\u00a0  York ")
     'New York'
     """
-    return " ".join(unicodedata.normalize("NFC", text).split())
+    visible = "".join(
+        character
+        for character in unicodedata.normalize("NFC", text)
+        if character.isspace() or unicodedata.category(character) not in _INVISIBLE
+    )
+    return " ".join(visible.split())
 
 
 def tag_key(text: str) -> str:
@@ -33,7 +42,7 @@ def tag_key(text: str) -> str:
     True
     """
     # Case-folding can leave a text that is no longer NFC (U+0345 does), hence the second pass.
-    folded = unicodedata.normalize("NFC", text).casefold()
+    folded = clean_tag(text).casefold()
     return " ".join(unicodedata.normalize("NFC", folded).split())
 
 
@@ -78,6 +87,10 @@ def display_spellings(tag_lists: Iterable[Iterable[str]]) -> dict[str, str]:
             if spelling:
                 counts.setdefault(tag_key(spelling), Counter())[spelling] += 1
     return {
-        key: min(spellings, key=lambda spelling: (-spellings[spelling], spelling))
+        key: min(spellings, key=lambda text: (-spellings[text], _n_capitals(text), text))
         for key, spellings in sorted(counts.items())
     }
+
+
+def _n_capitals(text: str) -> int:
+    return sum(character.isupper() for character in text)

@@ -16,10 +16,11 @@ from engine.commands.tag import table
 from engine.contact_sheet import write_contact_sheet
 from engine.progress import ProgressBars
 from indexing.corpora import read_corpus
-from indexing.errors import EngineError
+from indexing.errors import EngineError, InputError
 from indexing.records import Corpus, printable_path
 
 _OUTPUT = Path("demo-output")
+_SHEET = _OUTPUT / "contact-sheet.html"
 _HELD_OUT = 12
 _VOTERS_OF_CROPS = 3
 _NOTE_CROPS = (
@@ -38,13 +39,19 @@ _NOTE_FOLDER = (
 @click.argument("corpus", required=False, type=click.Path(path_type=Path))
 def demo(corpus: Path | None) -> None:
     """Run the main job on CORPUS, or on photographs that installed packages carry."""
-    # Only what an earlier demo made lies here.
-    shutil.rmtree(_OUTPUT, ignore_errors=True)
-    _OUTPUT.mkdir()
     if corpus is None:
+        _clear_output()
         _on_crops()
     else:
         _on_folder(corpus.expanduser())
+
+
+def _clear_output() -> None:
+    """Remove what an earlier demo made, and nothing else."""
+    _OUTPUT.mkdir(exist_ok=True)
+    for name in ("corpus", "new", "workspace"):
+        shutil.rmtree(_OUTPUT / name, ignore_errors=True)
+    _SHEET.unlink(missing_ok=True)
 
 
 def _on_crops() -> None:
@@ -63,7 +70,13 @@ def _on_crops() -> None:
 
 
 def _on_folder(root: Path) -> None:
+    if root.resolve().is_relative_to(_OUTPUT.resolve()):
+        raise InputError(
+            f"{root} lies in {_OUTPUT}, which a demo clears; a folder of your own is accepted; "
+            "copy the pictures elsewhere"
+        )
     corpus = read_corpus(root)
+    _clear_output()
     workspace = Workspace(_OUTPUT / "workspace")
     _build(workspace, printable_path(root), corpus)
     # Asked of the catalogue, not of the reader: it knows the keywords inside the files too.
@@ -76,27 +89,32 @@ def _on_folder(root: Path) -> None:
     held = set(np.random.default_rng(0).choice(tagged, n_held, replace=False).tolist())
     rest = tuple(record for record in corpus.records if record.image_id not in held)
     click.echo(f"\nWithout {n_held} of them, which will be the new pictures:")
-    _build(workspace, printable_path(root), replace(corpus, records=rest))
+    n_indexed = _build(workspace, printable_path(root), replace(corpus, records=rest))
     new = [record.path for record in corpus.records if record.image_id in held]
-    note = _NOTE_FOLDER.format(held=n_held, root=printable_path(root), indexed=len(rest))
+    note = _NOTE_FOLDER.format(held=n_held, root=printable_path(root), indexed=n_indexed)
     _tag(workspace, new, note, min_voters=1)
 
 
-def _build(workspace: Workspace, name: str, corpus: Path | Corpus) -> None:
-    click.echo(f"$ engine build {name}")
+def _build(workspace: Workspace, name: str, corpus: Path | Corpus) -> int:
+    """Build and say so; return how many pictures are indexed."""
+    click.echo(f"$ engine build {name} -w {workspace.root}")
     with ProgressBars() as progress:
-        click.echo(summary(workspace.build(corpus, on_progress=progress)))
+        report = workspace.build(corpus, on_progress=progress)
+    click.echo(summary(report))
+    return report.n_indexed
 
 
 def _tag(workspace: Workspace, new: list[Path], note: str, *, min_voters: int) -> None:
-    click.echo(f"\n$ engine tag --min-voters {min_voters} NEW ...")
+    click.echo(f"\n$ engine tag NEW ... --min-voters {min_voters} -w {workspace.root}")
     emission = Emission(min_voters=min_voters)
     answers = list(workspace.tag(new, emission=emission, explain=True))
     for answer in answers:
-        click.echo(table(answer, with_voters=False))
-    sheet = _OUTPUT / "contact-sheet.html"
-    write_contact_sheet(sheet, answers, title="Tagged by their neighbours", note=note)
-    click.echo(f"\n{note}\n\nOpen {sheet} to see the pictures and who voted.")
+        click.echo(table(answer.unexplained()))
+    write_contact_sheet(_SHEET, answers, title="Tagged by their neighbours", note=note)
+    click.echo(
+        f"\n{note}\n\nOpen {_SHEET} to see the pictures and who voted. Your turn: "
+        f"engine tag PICTURE -w {workspace.root}"
+    )
 
 
 def _search_only(workspace: Workspace, picture: Path) -> None:

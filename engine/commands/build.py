@@ -5,15 +5,17 @@ from pathlib import Path
 
 import click
 
+from engine.cli import EXIT_INTERRUPTED
 from engine.commands.options import device_option, json_option, workspace_option
 from engine.results import BuildReport, refusal_counts
 from indexing.corpora import READERS
+from indexing.errors import RefusalReason
 
 __all__ = ["build", "summary"]
 
 
 @click.command()
-@click.argument("pictures", required=False, type=click.Path(path_type=Path))
+@click.argument("pictures", required=False, type=click.Path(path_type=Path, readable=False))
 @click.option("--format", "format_", help=f"One of {', '.join(READERS)}; else detected.")
 @click.option("--extractor", help="Feature extractor; else as before, or efficientnet-lite2.")
 @click.option("--index", help="FAISS factory string, auto or exact; else as before, or auto.")
@@ -31,7 +33,7 @@ def build(
     workspace: Path | None,
     as_json: bool,
 ) -> None:
-    r"""Index the tagged pictures of a folder, a table or a data set.
+    """Index the tagged pictures of a folder, a table or a data set.
 
     A second build decodes only what is new or changed. A build that was stopped goes on where
     it was. Without PICTURES the corpus of the build before is read again.
@@ -40,7 +42,7 @@ def build(
     Example:
       engine build ~/Pictures
       engine build library.csv --format table -w library.engine
-    """
+    """  # noqa: D301 - click reads the backspace
     from engine.building import BuildSettings, build_workspace
     from engine.generations import workspace_for_build
     from engine.progress import ProgressBars
@@ -53,9 +55,10 @@ def build(
         with ProgressBars() as progress:
             report = build_workspace(root, pictures, settings, progress)
     except KeyboardInterrupt:
-        raise click.ClickException(
-            "stopped; what was finished is kept; run the same command again to go on"
-        ) from None
+        click.echo(
+            "Stopped: what was finished is kept; run the same command again to go on.", err=True
+        )
+        raise click.exceptions.Exit(EXIT_INTERRUPTED) from None
     if as_json:
         click.echo(json.dumps(report.to_json(), ensure_ascii=False))
     else:
@@ -64,25 +67,44 @@ def build(
 
 def summary(report: BuildReport) -> str:
     """Return what a build did, for people."""
-    indexed = f"{report.n_indexed:,} indexed"
-    if report.refusals:
-        reasons = ", ".join(
-            f"{count:,} {reason}" for reason, count in refusal_counts(report.refusals)
-        )
-        indexed += (
-            f", {len(report.refusals):,} refused: {reasons} (engine info --refused lists them)"
-        )
-    lines = [indexed]
+    lines = [_indexed(report)]
     if report.is_changed:
         lines.append(
-            f"{report.n_added:,} new, {report.n_removed:,} gone, {report.n_moved:,} moved; "
-            f"{report.n_extracted:,} went through the network"
+            f"{report.n_added:,} new, {report.n_removed:,} gone, {report.n_moved:,} moved, "
+            f"{report.n_retagged:,} retagged; {report.n_extracted:,} went through the network"
         )
     else:
         lines.append("nothing has changed")
     voting = f"{report.n_tagged:,} tagged, {report.n_voters:,} vote, {report.n_tags:,} tags"
-    if report.n_voters:
+    if report.n_tags:
         voting += f"; knn asks {report.learners['knn']['params']['n_neighbors']} neighbours"
     lines.append(voting)
-    lines.append(f"{report.workspace} is ready after {report.seconds:.1f} s")
+    if not report.n_tags:
+        lines.append(
+            "no tag to vote with: 'engine search' works; to tag, write tags beside some pictures "
+            "(photo.jpg.txt, a tag a line) or into them, and build again"
+        )
+    lines.append(f"{_relative(report.workspace)} is ready after {report.seconds:.1f} s")
     return "\n".join(lines)
+
+
+def _indexed(report: BuildReport) -> str:
+    """Return how many pictures were indexed, and what could not be used."""
+    counts = dict(refusal_counts(report.refusals))
+    n_sidecars = counts.pop(RefusalReason.BAD_SIDECAR, 0)
+    parts = [f"{report.n_indexed:,} indexed"]
+    if counts:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in counts.items())
+        parts.append(f"{sum(counts.values()):,} refused: {reasons}")
+    if n_sidecars:
+        parts.append(f"{n_sidecars:,} sidecars not read")
+    where = " (engine info --refused lists them)" if report.refusals else ""
+    return ", ".join(parts) + where
+
+
+def _relative(path: str) -> str:
+    """Return a path as people would type it here."""
+    try:
+        return str(Path(path).relative_to(Path.cwd()))
+    except ValueError:
+        return path

@@ -16,13 +16,13 @@ __all__ = ["info"]
 @workspace_option
 @json_option
 def info(refused: bool, workspace: Path | None, as_json: bool) -> None:
-    r"""Show counts, extractor, index and learners of a workspace.
+    """Show counts, extractor, index and learners of a workspace.
 
     \b
     Example:
       engine info
       engine info --refused
-    """
+    """  # noqa: D301 - click reads the backspace
     from engine.generations import find_workspace
     from engine.workspace import Workspace
 

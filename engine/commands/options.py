@@ -16,7 +16,7 @@ def workspace_option(command: Command) -> Command:
     return click.option(
         "-w",
         "--workspace",
-        type=click.Path(path_type=Path),
+        type=click.Path(path_type=Path, readable=False),
         help="Workspace folder; else $ENGINE_WORKSPACE, else .engine here or in a parent.",
     )(command)
 
@@ -42,5 +42,9 @@ def device_option(command: Command) -> Command:
 def picture_arguments(command: Command) -> Command:
     """Add ``IMAGE ...``; what cannot be read is answered as such, so nothing is checked here."""
     return click.argument(
-        "images", metavar="IMAGE ...", nargs=-1, required=True, type=click.Path(path_type=Path)
+        "images",
+        metavar="IMAGE ...",
+        nargs=-1,
+        required=True,
+        type=click.Path(path_type=Path, readable=False),
     )(command)

@@ -25,12 +25,12 @@ __all__ = ["search", "table"]
 def search(
     images: tuple[Path, ...], k: int, device: str, workspace: Path | None, as_json: bool
 ) -> None:
-    r"""Find the indexed pictures that look most like a picture.
+    """Find the indexed pictures that look most like a picture.
 
     \b
     Example:
       engine search image.jpg -k 5
-    """
+    """  # noqa: D301 - click reads the backspace
     from engine.generations import GenerationFolders, find_workspace
     from engine.tagger import Tagger
 

@@ -12,8 +12,11 @@ from engine.commands.options import (
     workspace_option,
 )
 from engine.results import RankedTag, TagAnswer
+from indexing.errors import InputError
 
 __all__ = ["table", "tag"]
+
+_WIDEST_TAG = 40
 
 
 @click.command()
@@ -50,7 +53,7 @@ def tag(
     workspace: Path | None,
     as_json: bool,
 ) -> None:
-    r"""Tag pictures by the vote of their nearest tagged neighbours.
+    """Tag pictures by the vote of their nearest tagged neighbours.
 
     A picture that cannot be read is answered as such and does not stop the others; the exit
     code is then 1.
@@ -59,7 +62,7 @@ def tag(
     Example:
       engine tag image.jpg
       engine tag --top 3 --explain --json *.jpg
-    """
+    """  # noqa: D301 - click reads the backspace
     from engine.answering import Emission
     from engine.generations import GenerationFolders, find_workspace
     from engine.tagger import Tagger
@@ -71,36 +74,41 @@ def tag(
         emission=Emission(top=top, threshold=threshold, min_voters=min_voters),
         explain=explain or sheet is not None,
     )
-    shown = []
+    if sheet is not None and not sheet.absolute().parent.is_dir():
+        raise InputError(
+            f"{sheet.parent} is no folder; a contact sheet is written into one that exists; make "
+            "it, or name another with --sheet"
+        )
+    on_sheet = []
     failed = False
     for answer in answers:
         failed |= answer.error is not None
-        click.echo(json.dumps(answer.to_json(), ensure_ascii=False) if as_json else table(answer))
+        shown = answer if explain else answer.unexplained()
+        click.echo(json.dumps(shown.to_json(), ensure_ascii=False) if as_json else table(shown))
         if sheet is not None:
-            shown.append(answer)
+            on_sheet.append(answer)
     if sheet is not None:
         from engine.contact_sheet import write_contact_sheet
 
-        write_contact_sheet(sheet, shown, title="Tagged pictures")
+        write_contact_sheet(sheet, on_sheet, title="Tagged pictures")
         click.echo(f"{sheet} written", err=True)
     if failed:
         raise click.exceptions.Exit(1)
 
 
-def table(answer: TagAnswer, *, with_voters: bool = True) -> str:
-    """Return an answer for people, with the voters where the answer is explained."""
+def table(answer: TagAnswer) -> str:
+    """Return an answer for people, with the voters where it is explained."""
     if answer.error is not None:
         return f"{answer.image}\n  not tagged: {answer.error}"
     if not answer.tags:
         return f"{answer.image}  ({answer.learner})\n  no tag"
-    width = max(len(ranked.tag) for ranked in answer.tags)
+    width = min(_WIDEST_TAG, max(len(ranked.tag) for ranked in answer.tags))
     lines = [f"{answer.image}  ({answer.learner})"]
     for ranked in answer.tags:
         lines.append(f"  {ranked.tag:<{width}}  {ranked.score:6.3f}{_note(ranked)}")
         lines += [
             f"      {voter.weight:.3f}  {voter.image_id}  (distance {voter.distance:.3f})"
-            for voter in (ranked.voters or ())
-            if with_voters
+            for voter in ranked.voters or ()
         ]
     return "\n".join(lines)
 

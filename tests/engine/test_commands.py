@@ -36,7 +36,7 @@ def test_the_main_job(engine, library, new):
     assert result.exit_code == 0
     lines = result.output.splitlines()
     assert lines[0] == ("24 indexed, 1 refused: 1 empty (engine info --refused lists them)")
-    assert lines[1] == "24 new, 0 gone, 0 moved; 24 went through the network"
+    assert lines[1] == "24 new, 0 gone, 0 moved, 0 retagged; 24 went through the network"
     assert lines[2].startswith("24 tagged, 24 vote, 4 tags; knn asks ")
     result = engine("tag", new)
     assert result.output.splitlines()[:3] == [
@@ -151,3 +151,74 @@ def test_every_engine_error_is_caught_by_its_root():
     raised = [kind for kind in kinds if issubclass(kind, Exception)]
     assert len(raised) >= 9
     assert all(issubclass(kind, EngineError) for kind in raised)
+
+
+def test_help_keeps_its_examples_on_lines_of_their_own(engine):
+    for command in ("build", "info", "search", "tag"):
+        lines = engine(command, "--help").output.splitlines()
+        assert not any("\\b" in line for line in lines)
+        assert any(line.startswith("    engine ") for line in lines), command
+
+
+def test_an_unreadable_picture_among_others_is_an_answer(engine, library, new, tmp_path):
+    engine("build", library, "--extractor", "toy")
+    result = engine("tag", tmp_path, new)
+    assert result.exit_code == 1
+    assert "not tagged: not a regular file" in result.output
+    assert "Green" in result.output
+
+
+def test_a_sheet_where_none_can_be_written_is_refused_before_any_work(engine, library, new):
+    engine("build", library, "--extractor", "toy")
+    result = engine("tag", new, "--sheet", "nowhere/sheet.html")
+    assert result.output == ""
+    assert str(result.exception).startswith("nowhere is no folder; a contact sheet is written")
+
+
+def test_a_sheet_does_not_explain_what_was_not_asked_for(engine, library, new, tmp_path):
+    engine("build", library, "--extractor", "toy")
+    with_sheet = engine("tag", new, "--sheet", tmp_path / "s.html", "--json").stdout
+    assert set(json.loads(with_sheet)["tags"][0]) == {"tag", "score", "probability"}
+
+
+def test_a_library_without_tags_is_told_how_to_tag(engine, tmp_path):
+    folder = tmp_path / "plain"
+    folder.mkdir()
+    write_picture(folder / "a.png", COLORS["red"], 1)
+    (folder / "a.png.json").write_text("{")
+    lines = engine("build", folder, "--extractor", "toy").output.splitlines()
+    assert lines[0] == "1 indexed, 1 sidecars not read (engine info --refused lists them)"
+    assert lines[3].startswith("no tag to vote with: 'engine search' works; to tag, write tags")
+
+
+@pytest.mark.parametrize("name", ["a-file", "a-file/below"])
+def test_a_workspace_that_is_a_file_is_not_called_damaged(engine, library, name, tmp_path):
+    (tmp_path / "here" / "a-file").write_text("mine")
+    for command in (["info"], ["build", library]):
+        result = engine(*command, "-w", name)
+        assert "is a file, or lies in one; the folder of a workspace is" in str(result.exception)
+    assert (tmp_path / "here" / "a-file").read_text() == "mine"
+
+
+def test_a_folder_of_other_things_does_not_become_a_workspace(engine, library):
+    result = engine("build", library, "-w", library)
+    assert "holds files and is no workspace" in str(result.exception)
+    assert not (library / "store").exists()
+
+
+def test_a_broken_command_of_another_package_breaks_no_other(monkeypatch):
+    class Broken:
+        def load(self):
+            raise ImportError("no module named x")
+
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: [Broken()])
+    command = cli.get_command(None, "theirs")
+    with pytest.raises(EngineError, match=r"'theirs' cannot be loaded \(no module named x\)"):
+        command.callback(())
+
+
+def test_one_path_instead_of_a_list_is_an_error(built, new):
+    with pytest.raises(EngineError, match=r"one path was given, .* a list of paths is accepted"):
+        built.tag(str(new))
+    with pytest.raises(EngineError, match=r"gone\.png: vanished"):
+        built.tag_one(new.parent / "gone.png")

@@ -57,8 +57,13 @@ def test_the_most_frequent_spelling_is_shown(tag_lists: list[list[str]]) -> None
     for key in ("sea", "sky"):
         spellings = [tag for tag in flat if tag.lower() == key]
         if spellings:
-            # Sorted by code point, so that the first of the most frequent is the smallest.
-            expected[key] = max(sorted(set(spellings)), key=spellings.count)
+            # Small letters sort after capitals: of the most frequent the last has fewest.
+            expected[key] = max(sorted(set(spellings), reverse=True), key=spellings.count)
     shown = display_spellings(tag_lists)
     assert shown == expected
     assert list(shown) == sorted(shown)
+
+
+def test_control_characters_never_reach_a_terminal() -> None:
+    assert clean_tag("\x1b[31mred\x00\tsea\x07") == "[31mred sea"
+    assert merge_tags(["\x1b", "\x07sea", "sea"]) == ("sea",)
