@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexing.index.exact import nearest
+from indexing.index.neighbors import Metric
 from indexing.index.vectors import VectorStream
 
 __all__ = ["TARGET_RECALL", "RecallSample", "automatic_forms", "chosen_effort"]
@@ -59,34 +60,32 @@ class RecallSample:
         The queries' own rows, which do not count as found.
     queries : ndarray of float32, shape (n_queries, n_dims)
         Their vectors, prepared for the metric.
-    accepted : tuple of frozenset of int
+    accepted : ndarray of int64, shape (n_queries, 2 * depth + 1)
         Rows as near to each query as its last counted neighbour, or nearer: more than
-        ``depth`` where several are equally far.
+        ``depth`` where several are equally far; padded with -2.
     depth : int
         Neighbours that count: 100, or all the others where there are fewer.
     """
 
     rows: NDArray[np.int64]
     queries: NDArray[np.float32]
-    accepted: tuple[frozenset[int], ...]
+    accepted: NDArray[np.int64]
     depth: int
 
     @classmethod
     def drawn(cls, rows: NDArray[np.int64], stream: VectorStream, seed: int) -> "RecallSample":
-        """Draw queries and search for their neighbours exactly, reading the corpus once."""
+        """Draw queries from two rows or more; find their neighbours exactly, in one reading."""
         random = np.random.default_rng(seed)
         own = np.sort(random.choice(rows, min(len(rows), RECALL_QUERIES), replace=False))
         queries = stream(own)
         depth = min(RECALL_DEPTH, len(rows) - 1)
         # Twice as deep, to know the ties: which of many equal pictures comes first is chance.
         found, distances = nearest(queries, 2 * depth + 1, stream.metric, stream.blocks(rows))
-        accepted = []
-        for row, candidates, far in zip(own, found, distances, strict=True):
-            others = (candidates != row) & (candidates >= 0)
-            last = np.partition(far[others], depth - 1)[depth - 1] if depth else np.inf
-            slack = 1e-6 * max(1.0, abs(float(last)))
-            accepted.append(frozenset(candidates[others & (far <= last + slack)].tolist()))
-        return cls(own, queries, tuple(accepted), depth)
+        others = (found != own[:, np.newaxis]) & (found >= 0)
+        last = np.sort(np.where(others, distances, np.inf), axis=1)[:, depth - 1, np.newaxis]
+        slack = 1e-6 * (1.0 if stream.metric is Metric.COSINE else np.abs(last))
+        accepted = np.where(others & (distances <= last + slack), found, -2)
+        return cls(own, queries, accepted, depth)
 
     def recall(self, found: NDArray[np.int64]) -> float:
         """Return the share of the exact neighbours that a search found.
@@ -102,15 +101,10 @@ class RecallSample:
         float
             In [0, 1].
         """
-        if not self.depth:
-            return 1.0
-        hits = 0
-        for row, candidates, accepted in zip(
-            self.rows.tolist(), found.tolist(), self.accepted, strict=True
-        ):
-            counted = [candidate for candidate in candidates if candidate != row][: self.depth]
-            hits += len(accepted.intersection(counted))
-        return hits / (self.depth * len(self.rows))
+        hits = (found[:, :, np.newaxis] == self.accepted[:, np.newaxis, :]).any(axis=2)
+        # Where the own row, which is no hit, was not found, the last place does not count.
+        hits[:, -1] &= (found == self.rows[:, np.newaxis]).any(axis=1)
+        return float(hits.sum()) / (self.depth * len(self.rows))
 
 
 def chosen_effort(recall: Callable[[int], float], least: int, most: int) -> tuple[int, float]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexing.errors import IndexingError
-from indexing.index.description import IndexDescription, write_record
+from indexing.index.description import RECORD, IndexDescription, write_record
 from indexing.index.neighbors import Metric, Neighbors, compacted
 from indexing.index.vectors import VectorSource, VectorStream, checked_rows, prepared_vectors
 
@@ -63,7 +63,8 @@ class Index(ABC):
 
     The public methods check what they are given and pad what they return; a backend writes
     the methods with an underscore, and sees vectors prepared for the metric alone: for the
-    cosine they have unit length, so that it is an inner product.
+    cosine they have unit length, so that it is an inner product. Any number of threads may
+    search at once; while one adds or removes, no other may do anything.
 
     Parameters
     ----------
@@ -73,7 +74,9 @@ class Index(ABC):
         Row ids it holds, ascending.
     """
 
+    #: Name in :data:`indexing.index.backends.BACKENDS`, and the files that ``_save`` writes.
     name: ClassVar[str]
+    files: ClassVar[tuple[str, ...]]
 
     def __init__(self, description: IndexDescription, rows: NDArray[np.int64]) -> None:
         self._description = description
@@ -225,10 +228,22 @@ class Index(ABC):
             self._rows = remaining
 
     def save(self, folder: Path) -> None:
-        """Write the index into a folder that is empty or does not exist yet."""
+        """Write the index into a folder, made if need be, that holds no index yet.
+
+        Raises
+        ------
+        IndexingError
+            Where it holds one: that may be the one whose files this index has mapped.
+        """
         folder.mkdir(parents=True, exist_ok=True)
+        taken = [name for name in (RECORD, *self.files) if (folder / name).exists()]
+        if taken:
+            raise IndexingError(
+                f"{folder} holds {taken[0]} already; a folder without an index is accepted; "
+                "save into a new one"
+            )
         self._save(folder)
-        write_record(folder, self.description, self._rows)
+        write_record(folder, self.description, self._rows, self.files)
 
     @abstractmethod
     def _search(
@@ -293,12 +308,13 @@ def overfetched(
 
 def _ordered(rows: NDArray[np.int64], distances: NDArray[np.float32], metric: Metric) -> Found:
     """Clip what rounding took out of the metric's range, pad, and order by distance and row."""
+    missing = (rows < 0) | ~np.isfinite(distances)
     if metric is not Metric.IP:
         # Rounding leaves the cosine of a vector with itself, and a squared distance that was
         # computed by expanding the square, a little below zero.
         distances = np.clip(distances, 0.0, 2.0 if metric is Metric.COSINE else None)
-    distances = np.where(rows < 0, np.float32(np.inf), distances)
-    rows = np.where(np.isfinite(distances), rows, -1)
+    rows = np.where(missing, -1, rows)
+    distances = np.where(missing, np.float32(np.inf), distances)
     later, earlier = distances[:, 1:], distances[:, :-1]
     mixed = (later < earlier) | ((later == earlier) & (rows[:, 1:] < rows[:, :-1]))
     lines = mixed.any(axis=1)

@@ -67,16 +67,16 @@ class IndexDescription:
     library: str = ""
 
 
-def write_record(folder: Path, description: IndexDescription, rows: NDArray[np.int64]) -> None:
-    """Write ``rows.npy`` and ``index.json``, which also holds the sizes of the other files."""
+def write_record(
+    folder: Path, description: IndexDescription, rows: NDArray[np.int64], files: tuple[str, ...]
+) -> None:
+    """Write ``rows.npy`` and ``index.json``, which also holds the sizes of the index's files."""
     np.save(folder / ROWS, rows, allow_pickle=False)
-    sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
-    sizes.pop(RECORD, None)
     record = {
         "kind": KIND,
         "format_version": FORMAT_VERSION,
         **asdict(description),
-        "file_bytes": sizes,
+        "file_bytes": {name: (folder / name).stat().st_size for name in (ROWS, *files)},
     }
     (folder / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 

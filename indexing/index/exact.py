@@ -35,6 +35,7 @@ class ExactIndex(Index):
     """
 
     name = "exact"
+    files = (VECTORS,)
 
     def __init__(
         self,

@@ -54,6 +54,7 @@ class FactoryIndex(Index):
     """
 
     name = "factory"
+    files = (VECTORS,)
 
     def __init__(
         self,
@@ -148,16 +149,12 @@ class FactoryIndex(Index):
 
     def _nearest(self, queries: NDArray[np.float32], k: int) -> Found:
         """Search the whole index; the queries went through the chain."""
-        family = self._form.family
         if self._gpu is not None and k <= gpu.GPU_NEIGHBORS:
             rows, distances = self._signed(*self._gpu.search(queries, k))
-        elif family is Family.LISTS:
+        elif self._form.family is Family.LISTS:
             rows, distances = self._probed(queries, k, self._value)
-        elif family is Family.GRAPH:
-            parameters = faiss.SearchParametersHNSW(efSearch=self._value)
-            rows, distances = self._signed(*self._form.core.search(queries, k, params=parameters))
         else:
-            rows, distances = self._signed(*self._form.core.search(queries, k))
+            rows, distances = self._searched(queries, k, self._value)
         # A part of the graph that no link leads to, or a list that a GPU did not probe.
         short = rows[:, -1] < 0
         if short.any():
@@ -175,25 +172,37 @@ class FactoryIndex(Index):
         effort = self._value * -(-self.n_images // len(among))
         return self._probed(queries, k, effort, faiss.IDSelectorBatch(among))
 
-    @property
-    def _value(self) -> int:
-        return self._description.search_value or 1
-
     def _probed(
         self, queries: NDArray[np.float32], k: int, effort: int, selector: Any | None = None
     ) -> Found:
-        """Search so many lists, and more where those hold fewer than k rows.
-
-        The number goes along with the search: other threads may search the same index.
-        """
-        core, n_lists = self._form.core, self._form.inner.nlist
-        effort = min(effort, n_lists)
-        parameters = faiss.SearchParametersIVF(nprobe=effort, sel=selector)
-        rows, distances = self._signed(*core.search(queries, k, params=parameters))
+        """Search so many inverted lists, and more where those hold fewer than k rows."""
+        rows, distances = self._searched(queries, k, effort, selector)
         short = rows[:, -1] < 0
-        if effort < n_lists and short.any():
+        if effort < self._form.inner.nlist and short.any():
             rows[short], distances[short] = self._probed(queries[short], k, 2 * effort, selector)
         return rows, distances
+
+    def _searched(
+        self, queries: NDArray[np.float32], k: int, effort: int, selector: Any | None = None
+    ) -> Found:
+        """Search with a value of the search parameter.
+
+        The value goes along with the search and is never set on the index, which other
+        threads may be searching.
+        """
+        core = self._form.core
+        if self._form.family is Family.LISTS:
+            effort = min(effort, self._form.inner.nlist)
+            parameters = faiss.SearchParametersIVF(nprobe=effort, sel=selector)
+        elif self._form.family is Family.GRAPH:
+            parameters = faiss.SearchParametersHNSW(efSearch=effort)
+        else:
+            parameters = None
+        return self._signed(*core.search(queries, k, params=parameters))
+
+    @property
+    def _value(self) -> int:
+        return self._description.search_value or 1
 
     def _signed(self, distances: NDArray[np.float32], rows: NDArray[np.int64]) -> Found:
         """Turn what FAISS returns into rows and distances of the metric."""
@@ -224,12 +233,11 @@ class FactoryIndex(Index):
         sample = RecallSample.drawn(request.rows, request.stream, request.seed)
         queries = self._form.chained(sample.queries)
 
-        def recall(effort: int | None) -> float:
-            self._describe(search_value=effort)
-            return sample.recall(self._nearest(queries, sample.depth + 1)[0])
+        def recall(effort: int) -> float:
+            return sample.recall(self._searched(queries, sample.depth + 1, effort)[0])
 
         if family is Family.SCAN:
-            measured = recall(None)
+            measured = recall(1)
         else:
             listed = family is Family.LISTS
             most = self._form.inner.nlist if listed else MOST_EF_SEARCH

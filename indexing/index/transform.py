@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,9 @@ KIND = "vector transform"
 FORMAT_VERSION = 1
 RECORD = "transform.json"
 ARRAYS = "transform.npz"
+
+# What reading a damaged JSON or npz file raises.
+UNREADABLE = (OSError, EOFError, ValueError, LookupError, TypeError, BadZipFile)
 
 # Values changed at a time: they stay in the cache of a core.
 CHUNK_VALUES = 1 << 18
@@ -140,16 +144,18 @@ class VectorTransform:
 
     def _normalized(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         sizes = np.abs(features)
+        blocks = []
         start = 0
         for width in self.widths:
             block = sizes[:, start : start + width]
             # The squared length after the square root is the sum of the sizes before it.
-            totals = block.sum(axis=1, keepdims=True, dtype=np.float64)
-            totals *= len(self.widths)
-            totals[totals == 0.0] = 1.0
-            block /= totals.astype(np.float32)
+            total = block.sum(axis=1, keepdims=True, dtype=np.float64)
+            total[total == 0.0] = 1.0
+            blocks.append((block, np.sqrt(len(self.widths) * total).astype(np.float32)))
             start += width
         np.sqrt(sizes, out=sizes)
+        for block, length in blocks:
+            block /= length
         return np.copysign(sizes, features, out=sizes)
 
     def save(self, folder: Path) -> None:
@@ -181,7 +187,10 @@ class VectorTransform:
                 raise ValueError(f"{record['kind']} of format {record['format_version']}")
             mean, matrix = None, None
             if record["projection"]:
-                with np.load(folder / ARRAYS, allow_pickle=False) as arrays:
+                with (
+                    (folder / ARRAYS).open("rb") as file,
+                    np.load(file, allow_pickle=False) as arrays,
+                ):
                     mean, matrix = arrays["mean"], arrays["matrix"]
             return cls(
                 widths=tuple(record["widths"]),
@@ -189,7 +198,7 @@ class VectorTransform:
                 mean=mean,
                 matrix=matrix,
             )
-        except (OSError, ValueError, KeyError, TypeError, EOFError, IndexingError) as error:
+        except (*UNREADABLE, IndexingError) as error:
             raise ArtifactError(
                 f"{folder} holds no vector transform that can be read ({error}); one of format "
                 f"{FORMAT_VERSION} is accepted; build the index again"

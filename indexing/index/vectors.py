@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 from indexing.errors import IndexingError
 from indexing.index.neighbors import Metric
 
-__all__ = ["ArraySource", "VectorSource", "VectorStream", "checked_rows", "prepared_vectors"]
+__all__ = [
+    "ArraySource",
+    "VectorSource",
+    "VectorStream",
+    "block_rows",
+    "checked_rows",
+    "prepared_vectors",
+]
 
 # Squared norms above this would overflow float32 in a squared distance.
 MAX_SQUARED_NORM = 1e37

@@ -47,6 +47,11 @@ def test_nearest_equals_sorting_by_distance_and_row(data: st.DataObject, metric:
         assert list(zip(found.tolist(), found_rows.tolist(), strict=True)) == pairs
 
 
+def test_both_zeros_are_one_distance() -> None:
+    distances = np.array([[0.0, -0.0, 1.0, -1.0]], dtype=np.float32)
+    assert np.argsort(exact._keys(distances, 0)[0]).tolist() == [3, 0, 1, 2]
+
+
 def test_small_tiles_and_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng(0)
     table = random.normal(size=(300, 8)).astype(np.float32)

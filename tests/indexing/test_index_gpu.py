@@ -97,6 +97,9 @@ def test_a_copy_answers_and_the_original_does_the_rest(
     copy: Any = index._gpu  # type: ignore[attr-defined]
     check(index, metric, ROWS, recall)
     assert copy.n_searches >= 2
+    if "IVF" in factory:
+        assert copy.core.nprobe == index.description.search_value
+        assert copy.core.nprobe > 1
     index.remove(ROWS[:5])
     check(index, metric, ROWS[5:], recall)
     index.add(ROWS[:5], VECTORS[:5])
