@@ -1,4 +1,4 @@
-"""Arrays to scores: neighbour voting and the measures that judge it.
+"""Arrays to scores: neighbour voting, baselines, and the measures that judge them.
 
 This package knows no files: learners take arrays and give arrays.
 """

@@ -32,6 +32,11 @@ __all__ = [
 LEARNERS: dict[str, str] = {
     "knn": "learners.voting:KNN",
     "tagvote": "learners.voting:TagVote",
+    "2pknn": "learners.two_pass:TwoPassKNN",
+    "cca-knn": "learners.cca_knn:CCAKNN",
+    "copy": "learners.baselines:LabelTransfer",
+    "frequency": "learners.baselines:TagFrequency",
+    "random": "learners.baselines:RandomScores",
 }
 """Name of each learner -> ``"module:attribute"``."""
 
@@ -58,6 +63,10 @@ class TagLearner(ABC):
     """What :meth:`predict_scores` reads."""
     fit_needs: ClassVar[Needs] = Needs.NOTHING
     """What :meth:`fit` reads beside the tags."""
+    predict_params: ClassVar[frozenset[str]] = frozenset()
+    """Hyper-parameters that fitting does not read; see :meth:`with_params`."""
+    grid: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
+    """Values worth trying, a hyper-parameter; one that is not named keeps its default."""
 
     n_tags_: int = field(init=False, repr=False)
 
@@ -170,6 +179,33 @@ class TagLearner(ABC):
             for spec in dataclasses.fields(self)
             if spec.init
         }
+
+    def with_params(self, **params: Any) -> Self:
+        """Return a learner that has learned the same and answers with other hyper-parameters.
+
+        Parameters
+        ----------
+        **params
+            Those of `predict_params` that change.
+
+        Raises
+        ------
+        InputError
+            If a value is not accepted, or the learner would have to be fitted again.
+        NotFittedError
+            If the learner has not been fitted.
+        """
+        self._check_fitted()
+        fixed = [name for name in params if name not in self.predict_params]
+        if fixed:
+            raise InputError(
+                f"{', '.join(fixed)} of the learner {self.name!r} cannot change once it is fitted; "
+                f"{', '.join(sorted(self.predict_params)) or 'nothing'} can; fit a new one"
+            )
+        other = type(self)(**{**self.params(), **params})
+        learned = {name: value for name, value in vars(self).items() if name.endswith("_")}
+        vars(other).update(learned)
+        return other
 
     def state(self) -> tuple[dict[str, Any], dict[str, NDArray[np.generic]]]:
         """Return all that :meth:`from_state` needs: a dict for JSON, arrays for ``numpy.savez``.

@@ -13,7 +13,7 @@ from learners.tag_matrix import TagMatrix
 if TYPE_CHECKING:
     from indexing.index import Neighbors
 
-__all__ = ["Batch", "Needs"]
+__all__ = ["Batch", "Needs", "features_of", "neighbors_of"]
 
 
 class Needs(Flag):
@@ -76,3 +76,34 @@ class Batch:
     def n_queries(self) -> int:
         """Number of pictures; 0 when nothing is given."""
         return next(iter(self._sizes().values()), 0)
+
+
+def features_of(batch: Batch) -> NDArray[np.float32]:
+    """Return the features of a batch, float32 (n_queries, n_dims).
+
+    Raises
+    ------
+    InputError
+        If there are none, or they are no matrix.
+    """
+    if batch.features is None:
+        raise InputError("a batch without features; they are needed; give Batch(features=...)")
+    features = np.asarray(batch.features, dtype=np.float32)
+    if features.ndim != 2:
+        raise InputError(
+            f"features of shape {features.shape}; one row a picture is accepted; reshape them"
+        )
+    return features
+
+
+def neighbors_of(batch: Batch) -> "Neighbors":
+    """Return the neighbours of a batch.
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    """
+    if batch.neighbors is None:
+        raise InputError("a batch without neighbors; voting needs them; give Batch(neighbors=...)")
+    return batch.neighbors

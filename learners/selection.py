@@ -13,13 +13,14 @@ from learners.metrics.measure import Measure
 from learners.ranking import rank_tags
 from learners.tag_matrix import TagMatrix
 from learners.votes import Voters, Weights, tag_votes, voters
+from learners.voting import KNN
 
 if TYPE_CHECKING:
     from indexing.index import Neighbors
 
 __all__ = ["CANDIDATES", "LABEL_F1", "Choice", "choose_n_neighbors"]
 
-CANDIDATES = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50)
+CANDIDATES: tuple[int, ...] = KNN.grid["n_neighbors"]
 """Numbers of neighbours that are tried."""
 
 LABEL_F1 = Measure("c-f1", at=5)

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from indexing.errors import InputError
 from learners.base import Batch, Needs, TagLearner
+from learners.batch import neighbors_of
+from learners.parameters import whole_number
 from learners.tag_matrix import TagMatrix
 from learners.votes import Voters, Weights, exclude, tag_votes, voters
 
@@ -20,6 +22,7 @@ __all__ = [
     "NeighborVoting",
     "TagVote",
     "Voters",
+    "VotingLearner",
     "Weights",
     "exclude",
     "tag_votes",
@@ -28,33 +31,16 @@ __all__ = [
 
 
 @dataclass(kw_only=True, eq=False)
-class NeighborVoting(TagLearner):
-    """What KNN and TagVote share: the tagged pictures themselves are all that is learned."""
+class VotingLearner(TagLearner):
+    """What all votes are counted by: the learner keeps the tagged pictures.
 
-    needs: ClassVar[Needs] = Needs.NEIGHBORS
+    Attributes
+    ----------
+    tags_ : TagMatrix
+        The tagged pictures.
+    """
 
-    n_neighbors: int
     tags_: TagMatrix = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        if isinstance(self.n_neighbors, bool) or not isinstance(self.n_neighbors, int | np.integer):
-            raise InputError(
-                f"n_neighbors is {self.n_neighbors!r}; it is a whole number, at least 1"
-            )
-        self.n_neighbors = int(self.n_neighbors)
-        if self.n_neighbors < 1:
-            raise InputError(f"n_neighbors is {self.n_neighbors}; it is at least 1; raise it")
-
-    def voters(self, neighbors: "Neighbors") -> Voters:
-        """Return who votes on each query, with which weight; see :func:`voters`."""
-        self._check_fitted()
-        return self._voters(neighbors, self._vote_weights())
-
-    def _vote_weights(self) -> Weights:
-        return Weights.UNIFORM
-
-    def _voters(self, neighbors: "Neighbors", weights: Weights) -> Voters:
-        return voters(neighbors, self.tags_, self.n_neighbors, weights=weights)
 
     def _fit(self, batch: Batch, tags: TagMatrix) -> None:
         self.tags_ = tags
@@ -68,8 +54,31 @@ class NeighborVoting(TagLearner):
             {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
         )
 
+
+@dataclass(kw_only=True, eq=False)
+class NeighborVoting(VotingLearner):
+    """What is asked with neighbours: the tagged pictures themselves are all that is learned."""
+
+    needs: ClassVar[Needs] = Needs.NEIGHBORS
+
+    n_neighbors: int
+
+    def __post_init__(self) -> None:
+        self.n_neighbors = whole_number("n_neighbors", self.n_neighbors)
+
+    def voters(self, neighbors: "Neighbors") -> Voters:
+        """Return who votes on each query, with which weight; see :func:`voters`."""
+        self._check_fitted()
+        return self._voters(neighbors, self._vote_weights())
+
+    def _vote_weights(self) -> Weights:
+        return Weights.UNIFORM
+
+    def _voters(self, neighbors: "Neighbors", weights: Weights) -> Voters:
+        return voters(neighbors, self.tags_, self.n_neighbors, weights=weights)
+
     def _tie_breaks(self, batch: Batch) -> tuple[NDArray[np.generic], ...]:
-        alike = self._voters(_neighbors_of(batch), Weights.SIMILARITY)
+        alike = self._voters(neighbors_of(batch), Weights.SIMILARITY)
         return tag_votes(alike, self.tags_), self.tags_.counts
 
 
@@ -110,6 +119,10 @@ class KNN(NeighborVoting):
     """
 
     name: ClassVar[str] = "knn"
+    predict_params: ClassVar[frozenset[str]] = frozenset({"n_neighbors", "weights"})
+    grid: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "n_neighbors": (1, 2, 3, 5, 7, 10, 15, 20, 30, 50)
+    }
 
     n_neighbors: int = 5
     weights: Weights = Weights.UNIFORM
@@ -127,7 +140,7 @@ class KNN(NeighborVoting):
         return self.weights
 
     def _predict_scores(self, batch: Batch) -> NDArray[np.float32]:
-        found = self._voters(_neighbors_of(batch), self.weights)
+        found = self._voters(neighbors_of(batch), self.weights)
         scores = tag_votes(found, self.tags_)
         # Summed in float64, as the votes are: a tag that all voters carry scores exactly 1.
         total = found.weights.sum(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
@@ -181,6 +194,10 @@ class TagVote(NeighborVoting):
     """
 
     name: ClassVar[str] = "tagvote"
+    predict_params: ClassVar[frozenset[str]] = frozenset({"n_neighbors", "unique_owner"})
+    grid: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "n_neighbors": (5, 10, 20, 50, 100, 200, 500, 1000)
+    }
 
     n_neighbors: int = 1000
     unique_owner: bool = True
@@ -205,12 +222,6 @@ class TagVote(NeighborVoting):
         return np.add(sources["votes"], sources["prior"], out=sources["votes"])
 
     def _sources(self, batch: Batch) -> dict[str, NDArray[np.float32]]:
-        found = self._voters(_neighbors_of(batch), Weights.UNIFORM)
+        found = self._voters(neighbors_of(batch), Weights.UNIFORM)
         expected = found.n_found[:, None].astype(np.float32) * self.prior_
         return {"votes": tag_votes(found, self.tags_), "prior": -expected}
-
-
-def _neighbors_of(batch: Batch) -> "Neighbors":
-    if batch.neighbors is None:
-        raise InputError("a batch without neighbors; voting needs them; give Batch(neighbors=...)")
-    return batch.neighbors

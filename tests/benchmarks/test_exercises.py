@@ -146,7 +146,7 @@ def test_labels_outside_the_vocabulary_are_told():
     features = np.eye(3, dtype=np.float32)
     protocol = Protocol(vocabulary=Vocabulary(most_frequent=1))
     (posed,), facts = exercises(protocol, dataset, features)
-    assert posed.answers.vocabulary.tolist() == ["Sea"]
+    assert posed.answers.vocabulary.tolist() == ["sea"]
     assert posed.answers.truth.tolist() == [[True]]
     assert facts["labels_outside_vocabulary"] == ["moon"]
     with pytest.raises(InputError, match="no labelled picture in the split 'val'; it has test, t"):

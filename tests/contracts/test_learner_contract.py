@@ -15,7 +15,7 @@ from indexing.errors import ArtifactError, InputError, NotFittedError
 from indexing.index import Neighbors
 from learners.base import LEARNERS, Batch, Needs, TagLearner, TagMatrix, learner_class, make_learner
 from learners.ranking import rank_tags
-from tests.reference import voting
+from tests.reference import baselines, voting
 
 N_DIMS, K = 6, 12
 
@@ -46,6 +46,34 @@ CASES = [
         "tagvote",
         {"n_neighbors": 3, "unique_owner": False},
         lambda b, t: voting.tagvote_scores(b.neighbors, t, 3, unique_owner=False),
+    ),
+    Case("random", {"seed": 3}, lambda b, t: baselines.random_scores(b.features, t, 3)),
+    Case("frequency", {}, lambda b, t: baselines.frequency_scores(len(b.features), t)),
+    *(
+        Case(
+            "copy",
+            {"n_neighbors": n},
+            lambda b, t, n=n: baselines.label_transfer_scores(b.neighbors, t, n),
+        )
+        for n in (1, 6)
+    ),
+    *(
+        Case(
+            "2pknn",
+            {"n_label_neighbors": n, "weight_decay": decay},
+            lambda b, t, n=n, w=decay: baselines.two_pass_scores(b.features, known(t), t, n, w),
+        )
+        for n, decay in ((1, 4.0), (3, 0.0), (100, 8.0))
+    ),
+    *(
+        Case(
+            "cca-knn",
+            {"regularization": ridge, "n_dims": n_dims, "n_neighbors": n, "weight_decay": decay},
+            lambda b, t, p=(ridge, n_dims, n, decay): baselines.cca_knn_scores(
+                b.features, known(t), t, *p
+            ),
+        )
+        for ridge, n_dims, n, decay in ((0.2, None, 7, 5.0), (2.0, 3, 100, 2.0))
     ),
 ]
 
@@ -97,6 +125,13 @@ def fitting(learner: TagLearner, tags: TagMatrix) -> Batch:
     full = batch(tags, n_queries=tags.n_images, seed=2)
     names = {str(need.name).lower() for need in learner.fit_needs}
     return replace(full, **{f.name: None for f in fields(full) if f.name not in names})
+
+
+def known(tags: TagMatrix) -> np.ndarray:
+    """Return the features that learners are fitted on."""
+    features = batch(tags, n_queries=tags.n_images, seed=2).features
+    assert features is not None
+    return features
 
 
 def fitted(case: Case, tags: TagMatrix) -> TagLearner:
@@ -259,6 +294,34 @@ def test_parameters_make_the_same_learner_again(case: Case) -> None:
     learner = make_learner(case.learner, **case.params)
     assert json.loads(json.dumps(learner.params())) == learner.params()
     assert make_learner(case.learner, **learner.params()).params() == learner.params()
+
+
+@every_case
+def test_what_fitting_does_not_read_may_change_afterwards(case: Case) -> None:
+    tags = tagged()
+    asked, learner = batch(tags), fitted(case, tags)
+    before = learner.predict_scores(asked)
+    for name in learner.predict_params:
+        for value in learner.grid.get(name, ()):
+            changed = learner.with_params(**{name: value})
+            again = fitted(replace(case, params={**case.params, name: value}), tags)
+            assert changed.params() == again.params()
+            np.testing.assert_array_equal(
+                changed.predict_scores(asked), again.predict_scores(asked)
+            )
+    np.testing.assert_array_equal(learner.predict_scores(asked), before)
+    for name in set(learner.params()) - learner.predict_params:
+        with pytest.raises(InputError, match=f"{name} of the learner .* cannot change"):
+            learner.with_params(**{name: learner.params()[name]})
+
+
+@every_case
+def test_every_value_of_the_grid_is_accepted(case: Case) -> None:
+    kind = learner_class(case.learner)
+    for name, values in kind.grid.items():
+        assert len(set(values)) == len(values) > 1
+        for value in values:
+            assert make_learner(case.learner, **{name: value}).params()[name] == value
 
 
 @every_case

@@ -58,9 +58,7 @@ def test_every_picture_gets_the_vector_of_its_own_pixels(pictures, store):
     expected = [
         extractor.extract(decode(p.read_bytes(), extractor.framing)[None])[0] for p in paths
     ]
-    np.testing.assert_array_equal(
-        features.fetch([fact.content for fact in result.facts]), expected
-    )
+    np.testing.assert_array_equal(features.fetch([fact.content for fact in result.facts]), expected)
     assert (result.n_extracted, result.n_read) == (30, 30)
 
 

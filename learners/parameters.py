@@ -1,0 +1,51 @@
+"""Hyper-parameters as people write them, checked."""
+
+import math
+
+import numpy as np
+
+from indexing.errors import InputError
+
+__all__ = ["real_number", "whole_number"]
+
+
+def whole_number(name: str, value: object, least: int = 1) -> int:
+    """Return a whole number of at least `least`.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+
+    Examples
+    --------
+    >>> whole_number("n_neighbors", 5)
+    5
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise InputError(f"{name} is {value!r}; it is a whole number, at least {least}")
+    if value < least:
+        raise InputError(f"{name} is {value}; it is at least {least}; raise it")
+    return int(value)
+
+
+def real_number(name: str, value: object, *, above: float | None = None) -> float:
+    """Return a finite number of at least 0, or one above a bound.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+
+    Examples
+    --------
+    >>> real_number("weight_decay", 20)
+    20.0
+    """
+    accepted = "a number of at least 0" if above is None else f"a number above {above:g}"
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise InputError(f"{name} is {value!r}; it is {accepted}")
+    number = float(value)
+    if not math.isfinite(number) or (number < 0 if above is None else number <= above):
+        raise InputError(f"{name} is {number:g}; it is {accepted}; change it")
+    return number
