@@ -82,7 +82,7 @@ def extracted_features(
         If another process is writing the store.
     """
     extractor = open_extractor(extractor_name, device)
-    transform = VectorTransform(widths=tuple(extractor.blocks))
+    transform = VectorTransform.of_blocks(extractor.blocks)
     vectors = np.zeros((len(dataset.corpus), transform.n_out), np.float32)
     folders = GenerationFolders(folder)
     with folders.lock(), WorkspaceStore(folders.store) as store:

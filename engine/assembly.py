@@ -101,7 +101,7 @@ def assemble(
         ``learners`` and ``counts``, for the manifest.
     """
     tagged = TaggedPictures.of(catalogue.entries)
-    transform = VectorTransform(widths=tuple(blocks))
+    transform = VectorTransform.of_blocks(blocks)
     vectors = StoredVectors(catalogue.entries, features, transform)
     rows = np.array(sorted(entry.row for entry in catalogue.entries), np.int64)
     index = None

@@ -18,6 +18,7 @@ EXTRACTORS = {
     "timm:NAME[@CHECKPOINT]": "indexing.extractors.zoo:open_timm",
     "open_clip:NAME[@CHECKPOINT]": "indexing.extractors.image_text:open_image_text",
     "compiled:PATH": "indexing.extractors.compiled:open_compiled",
+    "bag-of-words:PATH": "indexing.extractors.visual_words:open_visual_words",
 }
 
 

@@ -12,6 +12,7 @@ from indexing.extractors import EXTRACTORS, open_extractor, zoo
 from indexing.extractors.eager import EagerExtractor
 from indexing.extractors.export import export
 from indexing.extractors.probe import probe_picture
+from indexing.extractors.visual_words import learn_words, save_words
 
 N_PICTURES = 14  # more than are in flight at once on the CPU of a laptop
 IN_FLIGHT = max(64, 4 * (os.cpu_count() or 1))  # nobody may hold back more pictures
@@ -28,6 +29,11 @@ def name_of(form, request):
         weights = request.getfixturevalue("timm_checkpoint")
         export(open_extractor(f"timm:test_resnet@{weights}", "cpu"), folder)
         return f"compiled:{folder}"
+    if form == "bag-of-words:PATH":
+        path = request.getfixturevalue("tmp_path_factory").mktemp("words") / "words.npz"
+        frames = np.random.default_rng(1).integers(0, 256, (4, 192, 192, 3), dtype=np.uint8)
+        save_words(learn_words(frames, n_words=30), path)
+        return f"bag-of-words:{path}"
     if form in ("efficientnet-lite2", "efficientnet-lite0"):
         return form
     raise NotImplementedError(f"the contract does not cover {form!r} yet")
@@ -56,7 +62,7 @@ def pictures(extractor):
     size = extractor.framing.size
     colors = rng.integers(0, 256, (N_PICTURES, 1, 1, 3))
     noise = rng.integers(-40, 41, (N_PICTURES, size, size, 3))
-    noise = noise * rng.random((N_PICTURES, 1, 1, 1))
+    noise = noise * rng.uniform(0.5, 1, (N_PICTURES, 1, 1, 1))
     pictures = (colors + noise).clip(0, 255).astype(np.uint8)
     pictures[7] = probe_picture(extractor.framing)
     return pictures
