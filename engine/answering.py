@@ -85,7 +85,6 @@ class Answering:
     ----------
     learner : NeighborVoting
         Fitted on ``tagged``.
-    index : Index
     tagged : TaggedPictures
     emission : Emission
     explainer : Explainer or None
@@ -95,19 +94,17 @@ class Answering:
     def __init__(
         self,
         learner: NeighborVoting,
-        index: Index,
         tagged: TaggedPictures,
         emission: Emission,
         explainer: Explainer | None = None,
     ) -> None:
         self._learner = learner
-        self._index = index
         self._tagged = tagged
         self._emission = emission
         self._explainer = explainer
 
     def __call__(
-        self, queries: Sequence[Query], vectors: NDArray[np.float32]
+        self, queries: Sequence[Query], vectors: NDArray[np.float32], index: Index
     ) -> list[tuple[RankedTag, ...]]:
         """Return the tags of each query, best first.
 
@@ -116,6 +113,7 @@ class Answering:
         queries : sequence of Query
         vectors : ndarray of float32, shape (n_queries, n_dims)
             In the index's vector space.
+        index : Index
         """
         if not queries:
             return []
@@ -124,7 +122,7 @@ class Answering:
         own_groups = np.array(
             [self._tagged.groups[places[0]] if places else -1 for places in own_places], np.int64
         )
-        neighbors = find_voters_of(self._learner, self._index, vectors, self._tagged, own_groups)
+        neighbors = find_voters_of(self._learner, index, vectors, self._tagged, own_groups)
         batch = Batch(neighbors=neighbors)
         scores = self._learner.predict_scores(batch)
         ballots = self._learner.voters(neighbors)

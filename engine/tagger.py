@@ -41,9 +41,13 @@ class Tagger:
     def __init__(self, folders: GenerationFolders, device: str = "auto") -> None:
         self.folder, self.manifest = folders.current()
         self._device = device
-        # The network loads in native code, beside whatever else has to be loaded.
+        # Both load in native code: the network beside the tags, the index beside the first
+        # pictures, which need the network alone.
         loader = ThreadPoolExecutor(1, thread_name_prefix="load")
         self._opening: Future[FeatureExtractor] = loader.submit(self._open_extractor)
+        self._loading: Future[Index] = loader.submit(
+            load_index, self.folder / "index", device=device
+        )
         loader.shutdown(wait=False)
 
     def _open_extractor(self) -> FeatureExtractor:
@@ -66,7 +70,7 @@ class Tagger:
     @cached_property
     def index(self) -> Index:
         """Vectors to neighbours."""
-        return load_index(self.folder / "index", device=self._device)
+        return self._loading.result()
 
     @cached_property
     def transform(self) -> VectorTransform:
@@ -138,11 +142,11 @@ class Tagger:
         """
         name, fitted = self.learner(learner)
         explainer = Explainer(self.tagged, self.entries) if explain else None
-        answering = Answering(fitted, self.index, self.tagged, emission or Emission(), explainer)
+        answering = Answering(fitted, self.tagged, emission or Emission(), explainer)
         started = time.perf_counter()
         for run in read_queries(images, self.extractor):
             queries = [asked for asked in run if isinstance(asked, Query)]
-            answers = iter(answering(queries, self.vectors(queries)))
+            answers = iter(answering(queries, self.vectors(queries), self.index))
             seconds = (time.perf_counter() - started) / max(1, len(queries))
             for asked in run:
                 if isinstance(asked, Unreadable):

@@ -97,17 +97,13 @@ class VisualWords(NetworkExtractor):
 
     def _counts(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
         n_words = len(self.words)
-        quarters = np.zeros(N_QUARTERS * n_words, dtype=np.int64)
-        for cell in CELLS:
-            descriptors = gradient_histograms(picture, cell, FAINTEST)  # (n, n, 128)
-            lower = 2 * np.arange(len(descriptors)) >= len(descriptors)
-            quarter = 2 * lower[:, None] + lower  # (n, n)
-            said = descriptors.any(axis=2)
-            # The nearest center, |d - w|^2 being |d|^2 - 2 (d.w - |w|^2 / 2).
-            nearness = descriptors[said] @ self.words.T
-            nearness -= self._half_squares
-            word = n_words * quarter[said] + nearness.argmax(axis=1)
-            quarters += np.bincount(word, minlength=len(quarters))
+        descriptors, quarter = _described(picture)
+        # The nearest center, |d - w|^2 being |d|^2 - 2 (d.w - |w|^2 / 2). One product for the
+        # whole picture: see the notes of `gradient_histograms`.
+        nearness = descriptors @ self.words.T  # (n_descriptors, n_words)
+        nearness -= self._half_squares
+        place = n_words * quarter + nearness.argmax(axis=1)
+        quarters = np.bincount(place, minlength=N_QUARTERS * n_words)
         whole = quarters.reshape(N_QUARTERS, n_words).sum(axis=0)
         return np.concatenate([whole, quarters]).astype(np.float32)
 
@@ -251,6 +247,19 @@ def _checked_words(words: NDArray[np.float32]) -> NDArray[np.float32]:
     return words
 
 
+def _described(picture: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return all descriptors of a picture that are not zero, and the quarter of each."""
+    descriptors, quarters = [], []
+    for cell in CELLS:
+        found = gradient_histograms(picture, cell, FAINTEST)  # (n, n, 128)
+        lower = 2 * np.arange(len(found)) >= len(found)
+        quarter = 2 * lower[:, None] + lower  # (n, n)
+        says = found.any(axis=2)
+        descriptors.append(found[says])
+        quarters.append(quarter[says])
+    return np.concatenate(descriptors), np.concatenate(quarters)
+
+
 def _sampled(
     frames: Iterable[NDArray[np.uint8]], most: int, rng: np.random.Generator
 ) -> NDArray[np.float32]:
@@ -263,10 +272,7 @@ def _sampled(
                 f"a picture to learn words from is {frame.dtype} {frame.shape}; uint8 "
                 f"{(FRAMING.size, FRAMING.size, 3)} is accepted; decode it with FRAMING"
             )
-        found = np.concatenate(
-            [gradient_histograms(frame, cell, FAINTEST).reshape(-1, N_VALUES) for cell in CELLS]
-        )
-        found = found[found.any(axis=1)]
+        found, _ = _described(frame)
         drawn = found[rng.permutation(len(found))[:_SAMPLED_A_PICTURE]]
         number = np.arange(n_seen, n_seen + len(drawn))
         # Reservoir sampling: once it is full, the i-th stays with probability most / i, in a
