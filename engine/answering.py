@@ -130,7 +130,7 @@ class Answering:
         confirmed = self._confirmed(own_places)
         allowed = confirmed | self._emission.allows(scores, n_voters)
         ranked = rank_tags(
-            confirmed, self._emission.n_ranked, (scores, *self._learner.tie_breaks(batch))
+            confirmed, self._emission.n_ranked, (allowed, scores, *self._learner.tie_breaks(batch))
         )
         answers = [
             tuple(

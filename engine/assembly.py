@@ -191,7 +191,10 @@ def _chosen_learners(
         "chosen_by": "leave-one-out c-f1@5 of knn",
         "n_pictures": len(rows),
         "n_changed": 0,
-        "curve": {str(n_neighbors): value for n_neighbors, value in choice.curve.items()},
+        "curve": {
+            str(n_neighbors): None if np.isnan(value) else value  # JSON has no NaN
+            for n_neighbors, value in choice.curve.items()
+        },
     }
     # With the same voters the two differ by the prior alone, which no number of voters mends.
     return {"knn": chosen, "tagvote": dict(chosen)}

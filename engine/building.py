@@ -63,9 +63,10 @@ class _Previous:
 
     @classmethod
     def of(cls, folders: GenerationFolders) -> "_Previous":
-        if folders.number() is None:
+        found = folders.current_if_whole()
+        if found is None:
             return cls(None, {}, Catalogue())
-        folder, manifest = folders.current()
+        folder, manifest = found
         return cls(folder, manifest, load_catalogue(folder))
 
     def file(self, name: str) -> Path:
@@ -108,7 +109,8 @@ def build_workspace(
     progress = on_progress or (lambda stage, done, total: None)
     progress("reading the corpus", 0, 0)
     # Before the lock: a corpus that cannot be read leaves no empty workspace behind.
-    corpus = _read(source, settings, {} if folders.number() is None else folders.current()[1])
+    found = folders.current_if_whole()
+    corpus = _read(source, settings, {} if found is None else found[1])
     with folders.lock():
         previous = _Previous.of(folders)
         with WorkspaceStore(folders.store) as store:
@@ -182,6 +184,8 @@ class _Build:
         self._device = settings.device
         self._factory = settings.index or kept.get("index", "auto")
         self._extractor_name = settings.extractor or kept.get("extractor", DEFAULT_EXTRACTOR)
+        # Naming the network again is how people ask whether its weights have changed.
+        self._may_trust_name = settings.extractor is None
 
     def run(self) -> BuildReport:
         """Do it all; see :func:`build_workspace`."""
@@ -223,7 +227,8 @@ class _Build:
 
     def _extract(self) -> "_Extracted":
         recorded = self._previous.manifest.get("extractor")
-        if recorded is not None and recorded["name"] == self._extractor_name:
+        is_same = recorded is not None and recorded["name"] == self._extractor_name
+        if recorded is not None and is_same and self._may_trust_name:
             features = self._store.features(recorded["digest"], recorded["n_dims"])
             known = unchanged_facts(self._corpus, self._store, features.contents())
             if None not in known:

@@ -78,7 +78,8 @@ def write_contact_sheet(
 
 
 def _card(answer: TagAnswer) -> str:
-    name = html.escape(Path(answer.image).name)
+    raw_name = Path(answer.image).name
+    name = html.escape(raw_name)
     if answer.error is not None:
         error = html.escape(answer.error)
         return (
@@ -92,7 +93,7 @@ def _card(answer: TagAnswer) -> str:
         f"<span>{'confirmed' if ranked.is_confirmed else format(ranked.score, '.2f')}</span></li>"
         for ranked in answer.tags
     )
-    picture = _image(Path(answer.image), _PICTURE_SIDE, name)
+    picture = _image(Path(answer.image), _PICTURE_SIDE, raw_name)
     return (
         f"<article>{picture or '<div class=missing>no picture</div>'}<div><h2>{name}</h2>"
         f'<ul class="tags">{tags or "<li>no tag</li>"}</ul>{_voters(answer)}</div></article>'

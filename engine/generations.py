@@ -23,13 +23,15 @@ before the current one is kept, so that a reader that has just read the pointer 
 import contextlib
 import fcntl
 import json
+import logging
 import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from indexing.errors import ArtifactError, LockedError
+from indexing.errors import ArtifactError, LockedError, NotAWorkspaceError
 from indexing.records import printable_path
 
 __all__ = [
@@ -39,6 +41,8 @@ __all__ = [
     "find_workspace",
     "workspace_for_build",
 ]
+
+logger = logging.getLogger(__name__)
 
 FORMAT_VERSION = 1
 PROBE_FILE = "probe.npy"
@@ -121,7 +125,7 @@ class GenerationFolders:
         with lock as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
+            except BlockingIOError as error:
                 raise LockedError(
                     f"{self.root} is being written by another process; one writer at a time is "
                     "accepted; wait until it ends and try again"
@@ -133,7 +137,7 @@ class GenerationFolders:
         if not self.root.is_dir() or self.store.is_dir() or (self.root / "lock").exists():
             return
         if any(self.root.iterdir()):
-            raise ArtifactError(
+            raise NotAWorkspaceError(
                 f"{printable_path(self.root)} holds files and is no workspace; a new, an empty or "
                 "a workspace folder is accepted; name another with -w DIR"
             )
@@ -151,12 +155,12 @@ class GenerationFolders:
         except FileNotFoundError:
             return None
         except NotADirectoryError as error:
-            raise ArtifactError(
+            raise NotAWorkspaceError(
                 f"{printable_path(self.root)} is a file, or lies in one; the folder of a workspace "
                 "is accepted; name another with -w DIR"
             ) from error
         except PermissionError as error:
-            raise ArtifactError(
+            raise NotAWorkspaceError(
                 f"{printable_path(self._pointer)} cannot be read: no permission; a workspace that "
                 "may be read is accepted; change its permissions, or name another with -w DIR"
             ) from error
@@ -169,7 +173,7 @@ class GenerationFolders:
     def _damaged_pointer(self, found: str) -> str:
         return (
             f"{self._pointer} cannot be used ({found}); the number of a generation is accepted; "
-            f"delete {self.root} and build again"
+            "run 'engine build PICTURES' to make the workspace anew; features are kept"
         )
 
     def folder(self, number: int) -> Path:
@@ -204,15 +208,36 @@ class GenerationFolders:
                 return self.current()  # builds went by while we looked
             raise ArtifactError(
                 f"{manifest} cannot be read ({error}); a generation of this project is accepted; "
-                f"delete {self.root} and build again"
+                "run 'engine build PICTURES' to make it anew; features are kept"
             ) from error
+        if not isinstance(content, dict):
+            content = {}
         if content.get("format") != FORMAT_VERSION:
             raise ArtifactError(
                 f"{self.root} has format {content.get('format')!r}; this version of the engine "
-                f"reads format {FORMAT_VERSION}; delete it and build again, or use the version "
-                "of the engine that made it"
+                f"reads format {FORMAT_VERSION}; run 'engine build PICTURES' to make it anew, or "
+                "use the version of the engine that made it"
             )
         return self.folder(number), content
+
+    def current_if_whole(self) -> tuple[Path, dict[str, Any]] | None:
+        """Return the current generation, or None where there is none that a build can start from.
+
+        A generation that is damaged costs nothing but a new one: the features lie elsewhere.
+        """
+        try:
+            if self.number() is None:
+                return None
+            folder, manifest = self.current()
+        except NotAWorkspaceError:
+            raise
+        except ArtifactError as error:
+            logger.warning("the last build cannot be used, and is made again: %s", error)
+            return None
+        if manifest.get("file_bytes") != _file_bytes(folder):
+            logger.warning("%s is damaged, and is made again", printable_path(folder))
+            return None
+        return folder, manifest
 
     @contextlib.contextmanager
     def new(self) -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -231,7 +256,9 @@ class GenerationFolders:
         manifest: dict[str, Any] = {"format": FORMAT_VERSION}
         try:
             yield partial, manifest
-            text = json.dumps(manifest, indent=1, ensure_ascii=False)
+            manifest["id"] = uuid.uuid4().hex
+            manifest["file_bytes"] = _file_bytes(partial)
+            text = json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False)
             (partial / _MANIFEST).write_text(text + "\n", encoding="utf-8")
             _make_durable(partial)
             shutil.rmtree(self.folder(number), ignore_errors=True)  # orphan of a killed build
@@ -251,6 +278,15 @@ class GenerationFolders:
         _sync(self._folder)
         fresh.replace(self._pointer)
         _sync(self.root)
+
+
+def _file_bytes(folder: Path) -> dict[str, int]:
+    """Return the size of every file of a generation but its manifest, in bytes."""
+    return {
+        path.relative_to(folder).as_posix(): path.stat().st_size
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != _MANIFEST
+    }
 
 
 def _make_durable(folder: Path) -> None:

@@ -82,7 +82,11 @@ def read_queries(
 
     with contextlib.closing(frames()) as source:
         for (place, content), feature in extractor.stream(source):
-            order.put(place, Query(printable_path(images[place]), content, feature))
+            image = printable_path(images[place])
+            if np.isfinite(feature).all():
+                order.put(place, Query(image, content, feature))
+            else:
+                order.put(place, Unreadable(image, "unreadable: no finite feature comes of it"))
             if len(order) >= _ANSWERED_TOGETHER:
                 yield order.take()
     yield order.take()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,10 +113,16 @@ class TaggedPictures:
         """
         try:
             vocabulary = json.loads((folder / _VOCABULARY_FILE).read_text(encoding="utf-8"))
-            with np.load(folder / _ARRAYS_FILE, allow_pickle=False) as arrays:
+            with (
+                (folder / _ARRAYS_FILE).open("rb") as file,
+                np.load(file, allow_pickle=False) as arrays,
+            ):
                 tags = TagMatrix.from_arrays(arrays)
-                return cls(tags, arrays["contents"], tuple(vocabulary))
-        except (OSError, ValueError, KeyError) as error:
+                contents = arrays["contents"]
+            if tags.n_tags != len(vocabulary) or contents.shape != (tags.n_images, 32):
+                raise ValueError("its files do not belong together")
+            return cls(tags, contents, tuple(vocabulary))
+        except (OSError, EOFError, ValueError, LookupError, TypeError, BadZipFile) as error:
             raise ArtifactError(
                 f"the tags of {folder} cannot be read ({error}); a generation of this project is "
                 "accepted; build again"

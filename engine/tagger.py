@@ -56,7 +56,8 @@ class Tagger:
         if extractor.fingerprint.digest != recorded["digest"]:
             raise ArtifactError(
                 f"{self.folder} was built with another {recorded['name']} (weights or "
-                "preprocessing differ); the features of one network can be compared; build again"
+                "preprocessing differ); the features of one network can be compared; run 'engine "
+                f"build --extractor {recorded['name']}' to extract them anew"
             )
         if extractor.runtime != recorded["runtime"]:
             check_probe(extractor, np.load(self.folder / PROBE_FILE, allow_pickle=False))
@@ -177,7 +178,7 @@ class Tagger:
     def _nearest(self, queries: Sequence[Query], k: int) -> list[tuple[Found, ...]]:
         if not queries:
             return []
-        neighbors = self.index.search(self.vectors(queries), k)
+        neighbors = self.index.search(self.vectors(queries), min(k, max(1, self.index.n_images)))
         return [
             tuple(
                 self._found(row, distance)

@@ -152,7 +152,7 @@ class Workspace:
 
         # A workspace object that lives long sees what other processes have built meanwhile.
         opened = self._opened
-        if opened is None or opened.folder != self._folders.current()[0]:
+        if opened is None or opened.manifest["id"] != self._folders.current()[1]["id"]:
             opened = self._opened = Tagger(self._folders, self.device)
         return opened
 

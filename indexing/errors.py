@@ -9,7 +9,8 @@
     ├── IndexingError                      vectors or rows that an index cannot take
     ├── NotFittedError                     a learner asked before it has learned
     ├── ArtifactError                      a saved thing missing, foreign or of another version
-    │   └── LockedError                    a workspace that another process is writing
+    │   ├── LockedError                    a workspace that another process is writing
+    │   └── NotAWorkspaceError             a place that is no workspace, or not one's own
     └── MissingDependencyError (also ImportError)   carries the pip command
 
 Every message says what was found, what is accepted and what to do, in one line.
@@ -25,6 +26,7 @@ __all__ = [
     "InputError",
     "LockedError",
     "MissingDependencyError",
+    "NotAWorkspaceError",
     "NotFittedError",
     "PictureError",
     "RefusalReason",
@@ -92,6 +94,10 @@ class ArtifactError(EngineError):
 
 class LockedError(ArtifactError):
     """A workspace that another process is writing at this moment."""
+
+
+class NotAWorkspaceError(ArtifactError):
+    """A place that is no workspace, or that this user may not use."""
 
 
 class MissingDependencyError(EngineError, ImportError):

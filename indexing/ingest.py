@@ -128,8 +128,12 @@ def unchanged_facts(
         if fact is None or FileSignature.of(record.path) != fact.signature:
             facts.append(None)
         elif fact.refusal is not None:
-            # Without a content the fault lay outside the file, and may have gone.
-            facts.append(fact if fact.content is not None else None)
+            # Where the fault lay outside the file (permissions, a missing decoder, another
+            # network) it may have gone.
+            is_of_the_file = fact.content is not None and (
+                fact.refusal[0] is not RefusalReason.UNREADABLE
+            )
+            facts.append(fact if is_of_the_file else None)
         else:
             facts.append(fact if fact.content in stored else None)
     return facts
