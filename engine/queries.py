@@ -19,7 +19,7 @@ from indexing.records import printable_path
 __all__ = ["Query", "Unreadable", "read_queries"]
 
 # Pictures that are answered together; more would only delay the first answer.
-_ANSWERED_TOGETHER = 128
+_ANSWERED_TOGETHER = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def read_queries(
     Yields
     ------
     list of Query or Unreadable
-        Runs of about 128 pictures, in order; together they cover ``images``.
+        Runs of about 256 pictures, in order; together they cover ``images``.
     """
     order = _InOrder()
 
