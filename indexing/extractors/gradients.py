@@ -68,7 +68,7 @@ def gradient_histograms(
     shares = np.empty((N_DIRECTIONS, *grey.shape), np.float32)
     for number, share in enumerate(shares):
         away = np.abs(direction - np.float32(number))
-        np.minimum(away, N_DIRECTIONS - away, out=away)
+        np.minimum(away, np.abs(N_DIRECTIONS - away), out=away)
         np.multiply(magnitude, np.maximum(1 - away, 0), out=share)
     cells = _pooled(_pooled(shares, cell).swapaxes(1, 2), cell).swapaxes(1, 2)
     windows = sliding_window_view(cells, (N_CELLS, N_CELLS), axis=(1, 2))  # (8, n, n, 4, 4)

@@ -42,10 +42,12 @@ N_QUARTERS = 4
 
 _ROUNDS = 20
 _SAMPLED_A_PICTURE = 60
-_SAMPLED_A_WORD = 256  # more change nothing: FAISS would draw from them
+_SAMPLED_A_WORD = 256  # FAISS takes no more by default
 
-# Only ever added to: what stands here decides the vectors.
-_RECIPE = "dense SIFT, cells of 4 and 8 px, faintest 0.02; counts in all and in quarters"
+_RECIPE = (
+    f"dense SIFT, cells of {' and '.join(map(str, CELLS))} px, faintest {FAINTEST:g}; "
+    "counts in all and in quarters"
+)
 
 
 class VisualWords(NetworkExtractor):
@@ -165,7 +167,7 @@ def learn_words(
     ----------
     frames : iterable of ndarray of uint8, shape (192, 192, 3)
         Pictures as :func:`indexing.pixels.decode` gives them for :data:`FRAMING`; pulled one
-        by one. Some thousands are enough, and of more the words know no more.
+        by one. Some thousands are enough.
     n_words : int, default=1000
         At least 1.
     seed : int, default=0
