@@ -93,6 +93,7 @@ def bench(
     from benchmarks.suites import open_suite
     from benchmarks.table import tables
     from engine.progress import ProgressBars
+    from indexing.errors import InputError
     from indexing.extractors import DEFAULT_EXTRACTOR
 
     if (features is None) != (ids is None):
@@ -113,12 +114,16 @@ def bench(
             opened,
             {method.features for method in chosen},
             wanted,
-            lambda done, total: pictures("pictures", done, total),
+            pictures,
         )
     missing += tuple(method.name for method in chosen if method.features not in found)
     if missing:
         click.echo(f"not here, left out: {', '.join(missing)}", err=True)
     ready = [method for method in chosen if method.features in found]
+    if not ready:
+        raise InputError(
+            f"no method is left for {suite}; it runs {', '.join(opened.methods)}; choose among them"
+        )
     try:
         with _CaseProgress() as cases:
             lines = run_suite(opened, ready, dataset, found, folder, fresh=fresh, on_progress=cases)

@@ -64,6 +64,13 @@ class Dataset:
         )
 
     @cached_property
+    def training(self) -> NDArray[np.int64]:
+        """Positions of the pictures that may be learned from, int64 (n_training,)."""
+        return _positions(
+            self.corpus.records, lambda r: r.split in _TRAINING_SPLITS and r.tags is not None
+        )
+
+    @cached_property
     def digest(self) -> str:
         """Sixteen hex digits that change with the pictures' names, splits, tags or labels."""
         facts = [
@@ -126,7 +133,7 @@ def exercises(
         If the data set lacks the split, or has no tagged pictures to learn from.
     """
     records = dataset.corpus.records
-    train = _positions(records, lambda r: r.split in _TRAINING_SPLITS and r.tags is not None)
+    train = dataset.training
     spellings = display_spellings(records[i].tags or () for i in train)
     counts = _matrix([records[i].tags or () for i in train], train, list(spellings)).counts
     keys = [list(spellings)[column] for column in protocol.vocabulary.choose(counts)]

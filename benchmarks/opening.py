@@ -1,10 +1,12 @@
 """What a suite stands on: its data set and its features, opened as the caller wants them."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from benchmarks.datasets import Dataset, content_groups
+from benchmarks.exercises import NO_COPY
 from benchmarks.features import (
     TAGS_ONLY,
     Features,
@@ -14,6 +16,7 @@ from benchmarks.features import (
 )
 from benchmarks.planted import planted
 from benchmarks.suites import DEFAULT_DATA, FeatureKind, Suite
+from benchmarks.visual_words import learned_words
 from indexing.corpora import read_corpus
 from indexing.errors import CorpusError
 from indexing.extractors import DEFAULT_EXTRACTOR
@@ -50,7 +53,7 @@ def open_data(
     suite: Suite,
     kinds: Collection[FeatureKind],
     wanted: Wanted,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
 ) -> tuple[Dataset, dict[FeatureKind, Features]]:
     """Open the data set of a suite and the features that its methods see.
 
@@ -60,7 +63,13 @@ def open_data(
     kinds : collection of FeatureKind
     wanted : Wanted
     on_progress : callable
-        Called with (pictures extracted, pictures to extract).
+        Called with (stage, pictures done, pictures to do).
+
+    Returns
+    -------
+    dataset : Dataset
+    features : dict of FeatureKind to Features
+        Of those kinds that the suite has: visual words need pictures.
 
     Raises
     ------
@@ -70,7 +79,7 @@ def open_data(
     if suite.reader is None:
         dataset, vectors = planted()
         made = Features(name="planted", digest=dataset.digest, vectors=vectors)
-        return dataset, dict.fromkeys(kinds, made)
+        return dataset, {FeatureKind.DEEP: made}
     folder = wanted.data or DEFAULT_DATA / suite.folder
     if not folder.is_dir():
         raise CorpusError(
@@ -80,7 +89,7 @@ def open_data(
     corpus = read_corpus(folder, suite.reader)
     dataset = Dataset(name=suite.folder, corpus=corpus, groups=content_groups(corpus))
     if not suite.has_pictures and wanted.ready is None:
-        return dataset, dict.fromkeys(kinds, TAGS_ONLY)
+        return dataset, {FeatureKind.DEEP: TAGS_ONLY}
     features: dict[FeatureKind, Features] = {}
     if FeatureKind.DEEP in kinds:
         if wanted.ready is not None:
@@ -91,6 +100,24 @@ def open_data(
                 wanted.extractor,
                 feature_cache(),
                 device=wanted.device,
-                on_progress=on_progress,
+                on_progress=partial(on_progress, "pictures"),
             )
+    # With features of their own, people need not have the pictures.
+    has_pictures = bool((dataset.groups[dataset.training] > NO_COPY).any())
+    if FeatureKind.BAG_OF_WORDS in kinds and (has_pictures or wanted.ready is None):
+        features[FeatureKind.BAG_OF_WORDS] = _bag_of_words(dataset, on_progress)
     return dataset, features
+
+
+def _bag_of_words(dataset: Dataset, on_progress: Callable[[str, int, int], None]) -> Features:
+    folder = feature_cache()
+    words = learned_words(dataset, folder, on_progress=partial(on_progress, "learning words"))
+    features = extracted_features(
+        dataset,
+        f"{FeatureKind.BAG_OF_WORDS}:{words}",
+        folder,
+        device="cpu",
+        on_progress=partial(on_progress, "counting words"),
+    )
+    # Its results are the same wherever the words lie.
+    return replace(features, name=str(FeatureKind.BAG_OF_WORDS))

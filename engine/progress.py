@@ -6,7 +6,7 @@ from typing import Any, Self
 
 __all__ = ["ProgressBars"]
 
-_UNITS = {"pictures": "images"}
+_UNITS = {"pictures": "images", "learning words": "images", "counting words": "images"}
 
 
 class ProgressBars:

@@ -24,6 +24,7 @@ __all__ = [
     "FORMAT",
     "FORMAT_VERSION",
     "FRAMING",
+    "RECIPE",
     "VisualWords",
     "learn_words",
     "open_visual_words",
@@ -37,17 +38,18 @@ FRAMING = Framing(size=192)
 """How pictures are cut and scaled, for learning words and for counting them."""
 
 CELLS = (4, 8)  # pixels; a descriptor is four cells wide
-FAINTEST = 0.02
+FAINTEST = 0.005
 N_QUARTERS = 4
 
 _ROUNDS = 20
 _SAMPLED_A_PICTURE = 60
 _SAMPLED_A_WORD = 256  # FAISS takes no more by default
 
-_RECIPE = (
+RECIPE = (
     f"dense SIFT, cells of {' and '.join(map(str, CELLS))} px, faintest {FAINTEST:g}; "
     "counts in all and in quarters"
 )
+"""What is described and counted, in words: words of another recipe are other words."""
 
 
 class VisualWords(NetworkExtractor):
@@ -82,7 +84,7 @@ class VisualWords(NetworkExtractor):
             model="bag of visual words",
             weights=hashlib.sha256(np.ascontiguousarray(words, "<f4").tobytes()).hexdigest(),
             preprocessing=(
-                f"{framing.size} px, trim {framing.trim:g}, {framing.resample}; {_RECIPE}; "
+                f"{framing.size} px, trim {framing.trim:g}, {framing.resample}; {RECIPE}; "
                 f"blocks {'+'.join(map(str, blocks))}"
             ),
         )

@@ -118,6 +118,11 @@ def test_few_examples_are_one_table_a_size(call, data, tmp_path):
     [
         (("corel6k",), InputError, "no suite is called 'corel6k'; there are corel5k,"),
         (("smoke", "--methods", "magic"), InputError, "no method is called 'magic'"),
+        (
+            ("smoke", "--methods", "knn/bag-of-words"),
+            InputError,
+            "no method is left for smoke; it runs 2pknn,",
+        ),
         (("corel5k", "--data", "nowhere"), CorpusError, "nowhere is not there; corel5k needs"),
     ],
 )

@@ -83,6 +83,10 @@ def test_counts_equal_the_literal_loop():
     grids = [gradient_histograms(picture, cell, FAINTEST) for cell in CELLS]
     assert not all(grid.any(axis=2).all() for grid in grids)
     np.testing.assert_array_equal(actual, reference.word_counts(grids, words))
+    # Words of unequal length: the nearest is not the one with the largest product.
+    uneven = words * np.linspace(0.4, 1.4, 7, dtype=np.float32)[:, None]
+    counted = VisualWords("bag-of-words:here", uneven).extract(picture[None])[0]
+    np.testing.assert_array_equal(counted, reference.word_counts(grids, uneven))
     whole, quarters = np.split(actual, [7])
     np.testing.assert_array_equal(whole, quarters.reshape(4, 7).sum(axis=0))
 
