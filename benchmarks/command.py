@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ _DEFAULT_OUT = Path("bench-results")
 
 
 def _names(context: click.Context, parameter: click.Parameter, text: str | None) -> Any:
-    return None if text is None else tuple(name for name in text.split(",") if name)
+    # Commas inside brackets are of a value: mlp:widths=[512,256]
+    return None if text is None else tuple(filter(None, re.split(r",(?![^\[]*\])", text)))
 
 
 def _widths(context: click.Context, parameter: click.Parameter, text: str | None) -> Any:
@@ -30,7 +32,11 @@ def _widths(context: click.Context, parameter: click.Parameter, text: str | None
 @click.command()
 @click.argument("suite")
 @click.option(
-    "--methods", metavar="A,B", callback=_names, help="Only these; else all of the suite."
+    "--methods",
+    metavar="A,B",
+    callback=_names,
+    help="Only these; else all of the suite. Settings that shall not be chosen stand behind a "
+    "name: knn:n_neighbors=5.",
 )
 @click.option(
     "--folds",
@@ -85,7 +91,7 @@ def bench(
     \b
     Example:
       engine bench smoke
-      engine bench corel5k --folds 5 --methods knn,tagvote
+      engine bench corel5k --folds 5 --methods knn,knn:n_neighbors=5,tagvote
       engine bench corel5k --out results/corel5k
     """  # noqa: D301 - click reads the backspace
     from benchmarks.opening import Wanted, open_data

@@ -5,27 +5,20 @@ another object, that nothing in the exercise refers to, and that only the scorin
 method cannot read the labels that it is judged by, whatever it does with what it is given.
 """
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.protocols import Completion
+from benchmarks.searching import Search
 from indexing.errors import InputError
-from indexing.index import ArraySource, Index, Metric, Neighbors, build_index
+from indexing.index import Neighbors
 from learners.metrics import Judged
 from learners.tag_matrix import TagMatrix
-from learners.votes import exclude
 
 __all__ = ["NO_COPY", "Answers", "Exercise", "Questions", "TaggedSet"]
-
-# Widths that neighbours are fetched in: few searches, and the usual ones are cheap.
-_WIDTHS = (64, 1_024)
-# Neighbours held for all questions together: 200 MB.
-_MAX_NEIGHBORS = 1 << 24
 
 NO_COPY = -1
 """Group of a picture of whose bytes nothing is known."""
@@ -124,64 +117,34 @@ class Exercise:
     training_inputs : TagMatrix, optional
         Tags of the training pictures as a question would give them, for learners that read
         tags when they fit.
-
-    Attributes
-    ----------
-    search_seconds : dict of str to float
-        What the search took, for ``"questions"`` and for ``"training"``, once it was made.
     """
 
     training: TaggedSet
     questions: Questions
     completion: Completion | None = None
     training_inputs: TagMatrix | None = None
-    search_seconds: dict[str, float] = field(default_factory=dict, init=False, repr=False)
-    _found: dict[str, Neighbors] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
-    def index(self) -> Index:
-        """The training pictures, searched exactly."""
-        rows, vectors = self.training.tags.rows, self.training.vectors
-        source = ArraySource(rows, vectors)
-        return build_index("exact", vectors.shape[1], Metric.COSINE, rows, source, device="cpu")
+    def search(self) -> Search:
+        """The training pictures, searched by the cosine of their vectors."""
+        return Search(
+            rows=self.training.tags.rows,
+            groups=self.training.groups,
+            vectors=self.training.vectors,
+            questions=self.questions.vectors,
+        )
 
     def forget(self) -> None:
         """Let go of the index and of neighbours that were found."""
-        self.__dict__.pop("index", None)
-        self._found.clear()
+        self.__dict__.pop("search", None)
 
     def neighbors(self, n: int) -> Neighbors:
         """Return the `n` nearest training pictures of each question."""
-        return self._widened(
-            "questions", n, lambda width: self.index.search(self.questions.vectors, width)
-        )
+        return self.search.neighbors(n)
 
     def training_neighbors(self, n: int) -> Neighbors:
         """Return the `n` nearest of each training picture, itself and its copies left out."""
-        return self._widened("training", n, self._leave_one_out)
-
-    def _leave_one_out(self, width: int) -> Neighbors:
-        training = self.training
-        rows = training.tags.rows
-        # Where the bytes are not known, a picture is its only copy.
-        own = training.groups.max(initial=0) + 1 + rows
-        groups = np.where(training.groups < 0, own, training.groups)
-        n_copies = int(np.unique(groups, return_counts=True)[1].max(initial=1))
-        found = self.index.search(training.vectors, width + n_copies)
-        return exclude(found, query_groups=groups, rows=rows, groups=groups).head(width)
-
-    def _widened(self, key: str, n: int, search: Callable[[int], Neighbors]) -> Neighbors:
-        """Return the first `n`, searching again only where fewer were fetched so far."""
-        n_images = self.training.n_images
-        n_asking = n_images if key == "training" else len(self.questions.image_ids)
-        widest = min(n_images, max(_MAX_NEIGHBORS // max(n_asking, 1), _WIDTHS[-1]))
-        n = min(n, widest)
-        if key not in self._found or self._found[key].rows.shape[1] < n:
-            width = min(widest, next((width for width in _WIDTHS if width >= n), widest))
-            started = time.perf_counter()
-            self._found[key] = search(width)
-            self.search_seconds[key] = time.perf_counter() - started
-        return self._found[key].head(n)
+        return self.search.training_neighbors(n)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

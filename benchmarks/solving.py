@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.exercises import Exercise
+from benchmarks.searching import Search, Space
 from indexing.errors import InputError
 from indexing.index import Neighbors
 from learners.base import Batch, Needs, TagLearner, learner_class, make_learner
 from learners.tag_matrix import TagMatrix
 from learners.voting import NeighborVoting
 
-__all__ = ["PredictsQuantity", "Solution", "solve"]
+__all__ = ["Fitted", "PredictsQuantity", "Solution", "fit", "solve"]
 
 _SERVED = Needs.FEATURES | Needs.NEIGHBORS | Needs.TAGS
 
@@ -56,8 +57,54 @@ class Solution:
     predict_seconds: float
 
 
-def solve(learner: str, params: Mapping[str, Any], exercise: Exercise, *, seed: int) -> Solution:
-    """Fit a learner on the training pictures of an exercise and ask it the questions.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fitted:
+    """A learner that has learned from the training pictures of an exercise.
+
+    Parameters
+    ----------
+    learner : TagLearner
+    exercise : Exercise
+    fit_seconds : float
+    search : Search or None
+        Where its neighbours come from: the exercise's, or one in the learner's own space.
+        None = it asks for none.
+    """
+
+    learner: TagLearner
+    exercise: Exercise
+    fit_seconds: float
+    search: Search | None
+
+    def with_params(self, params: Mapping[str, Any]) -> "Fitted":
+        """Return what was learned with other `predict_params`."""
+        return dataclasses.replace(self, learner=self.learner.with_params(**params))
+
+    def answer(self) -> Solution:
+        """Ask the questions of the exercise."""
+        learner = self.learner
+        batch = _question_batch(learner, self.exercise, self.search)
+        started = time.perf_counter()
+        scores = learner.predict_scores(batch)
+        tie_breaks = learner.tie_breaks(batch)
+        quantities = (
+            learner.predict_quantities(batch) if isinstance(learner, PredictsQuantity) else None
+        )
+        predict_seconds = time.perf_counter() - started
+        if self.search is not None:
+            predict_seconds += self.search.seconds["questions"]
+        return Solution(
+            scores=scores,
+            tie_breaks=tie_breaks,
+            quantities=quantities,
+            params=learner.params(),
+            fit_seconds=self.fit_seconds,
+            predict_seconds=predict_seconds,
+        )
+
+
+def fit(learner: str, params: Mapping[str, Any], exercise: Exercise, *, seed: int) -> Fitted:
+    """Fit a learner on the training pictures of an exercise.
 
     Parameters
     ----------
@@ -88,24 +135,21 @@ def solve(learner: str, params: Mapping[str, Any], exercise: Exercise, *, seed: 
     started = time.perf_counter()
     made.fit(training_batch, exercise.training.tags)
     fit_seconds = time.perf_counter() - started
-    batch = _question_batch(made, exercise)
-    started = time.perf_counter()
-    scores = made.predict_scores(batch)
-    tie_breaks = made.tie_breaks(batch)
-    quantities = made.predict_quantities(batch) if isinstance(made, PredictsQuantity) else None
-    predict_seconds = time.perf_counter() - started
     if Needs.NEIGHBORS in made.fit_needs:
-        fit_seconds += exercise.search_seconds["training"]
+        fit_seconds += exercise.search.seconds["training"]
+    search = None
     if Needs.NEIGHBORS in made.needs:
-        predict_seconds += exercise.search_seconds["questions"]
-    return Solution(
-        scores=scores,
-        tie_breaks=tie_breaks,
-        quantities=quantities,
-        params=made.params(),
-        fit_seconds=fit_seconds,
-        predict_seconds=predict_seconds,
-    )
+        space: Space | None = getattr(made, "space", None)
+        search = exercise.search if space is None else exercise.search.in_space(space)
+    return Fitted(learner=made, exercise=exercise, fit_seconds=fit_seconds, search=search)
+
+
+def solve(learner: str, params: Mapping[str, Any], exercise: Exercise, *, seed: int) -> Solution:
+    """Fit a learner on the training pictures of an exercise and ask it the questions.
+
+    Parameters and errors are those of :func:`fit`.
+    """
+    return fit(learner, params, exercise, seed=seed).answer()
 
 
 def _training_batch(learner: TagLearner, exercise: Exercise) -> Batch:
@@ -120,16 +164,12 @@ def _training_batch(learner: TagLearner, exercise: Exercise) -> Batch:
     )
 
 
-def _question_batch(learner: TagLearner, exercise: Exercise) -> Batch:
+def _question_batch(learner: TagLearner, exercise: Exercise, search: Search | None) -> Batch:
     questions = exercise.questions
     needs = learner.needs
     batch = Batch(
         features=questions.vectors if Needs.FEATURES in needs else None,
-        neighbors=(
-            _enough_neighbors(learner, exercise.neighbors, exercise.training.n_images)
-            if Needs.NEIGHBORS in needs
-            else None
-        ),
+        neighbors=None if search is None else _enough_neighbors(learner, search),
         tags=_inputs(questions.given, learner) if Needs.TAGS in needs else None,
     )
     if not batch.n_queries:
@@ -147,16 +187,15 @@ def _inputs(tags: TagMatrix | None, learner: TagLearner) -> TagMatrix:
     return tags
 
 
-def _enough_neighbors(
-    learner: TagLearner, fetch: Callable[[int], Neighbors], n_images: int
-) -> Neighbors:
+def _enough_neighbors(learner: TagLearner, search: Search) -> Neighbors:
     """Return as many neighbours as a voting learner needs, and all to any other."""
+    n_images = len(search.vectors)
     if not isinstance(learner, NeighborVoting):
-        return fetch(n_images)
+        return search.neighbors(n_images)
     n = min(learner.n_neighbors, n_images)
-    found = fetch(n)
+    found = search.neighbors(n)
     # Voters can fail although neighbours do not: one an owner.
     while not learner.voters(found).complete.all() and n < n_images:
         n = min(4 * n, n_images)
-        found = fetch(n)
+        found = search.neighbors(n)
     return found

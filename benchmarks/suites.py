@@ -1,5 +1,6 @@
 """Suites: which data, which protocols, which methods."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -8,7 +9,8 @@ from typing import Any
 
 from benchmarks.protocols import FEW_SIZES, Completion, Protocol
 from indexing.errors import InputError
-from learners.base import LEARNERS
+from learners.base import LEARNERS, make_learner
+from learners.settings import parse_setting
 
 __all__ = ["DEFAULT_DATA", "SUITES", "FeatureKind", "Method", "Suite", "open_suite"]
 
@@ -45,21 +47,34 @@ class Method:
 
     @classmethod
     def of(cls, name: str) -> "Method":
-        """Return the method of a name: a learner's, perhaps with ``/bag-of-words`` behind it.
+        """Return the method of a name: ``LEARNER[:key=value]...[/bag-of-words]``.
 
         Raises
         ------
         InputError
-            If there is no such learner or no such features.
+            If there is no such learner, no such features, or the learner does not take one of
+            the values.
+
+        Examples
+        --------
+        >>> Method.of("knn:n_neighbors=5:weights=similarity/bag-of-words").fixed
+        (('n_neighbors', 5), ('weights', 'similarity'))
         """
-        learner, _, features = name.partition("/")
-        kinds = [kind.value for kind in FeatureKind]
-        if learner not in LEARNERS or (features and features not in kinds):
+        ending = f"/{FeatureKind.BAG_OF_WORDS}"
+        learner, *texts = name.removesuffix(ending).split(":")
+        if learner not in LEARNERS:
             raise InputError(
                 f"no method is called {name!r}; there are {', '.join(sorted(LEARNERS))}, each "
-                f"with /{FeatureKind.BAG_OF_WORDS} behind it or not; choose among them"
+                f"with settings behind it or not, such as knn:n_neighbors=5, and with {ending} or "
+                "not; choose among them"
             )
-        return cls(name=name, learner=learner, features=FeatureKind(features or "deep"))
+        fixed = tuple(map(parse_setting, texts))
+        if len(dict(fixed)) < len(fixed):
+            raise InputError(f"{name!r} sets something twice; once is accepted; take one away")
+        if fixed:
+            make_learner(learner, **dict(fixed))  # it says what it does not accept
+        features = FeatureKind.BAG_OF_WORDS if name.endswith(ending) else FeatureKind.DEEP
+        return cls(name=name, learner=learner, features=features, fixed=fixed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +123,7 @@ class Suite:
         """
         if names is not None:
             return tuple(map(Method.of, dict.fromkeys(names))), ()
-        missing = tuple(name for name in self.methods if name.partition("/")[0] not in LEARNERS)
+        missing = tuple(name for name in self.methods if re.split("[:/]", name)[0] not in LEARNERS)
         return tuple(Method.of(name) for name in self.methods if name not in missing), missing
 
 

@@ -1,6 +1,7 @@
 """Choosing hyper-parameters inside the training pictures of an exercise."""
 
 import itertools
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 from benchmarks.exercises import Answers, Exercise
 from benchmarks.posing import Posed
 from benchmarks.scoring import scored
-from benchmarks.solving import Solution, solve
+from benchmarks.solving import Solution, fit
 from learners.base import learner_class
 from learners.metrics import Measure
 from learners.metrics.decisions import COUNT_MEASURES, LabelCounts
@@ -110,18 +111,37 @@ def choose(
             f"leave-one-out {tuning.measure} of the training pictures",
             tuple(({"n_neighbors": n}, value) for n, value in chosen.curve.items()),
         )
-    curve = []
-    posed = folds()
-    for values in itertools.product(*grid.values()):
-        params = {**fixed, **dict(zip(grid, values, strict=True))}
-        of_folds = [
-            _value(tuning.measure, solve(learner, params, one.exercise, seed=seed), one.answers)
-            for one in posed
-        ]
-        curve.append((params, float(np.mean(of_folds))))
+    cells = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+    values = _cell_values(learner, fixed, cells, folds(), tuning.measure, seed)
+    curve = [({**fixed, **cell}, value) for cell, value in zip(cells, values, strict=True)]
     best = max(curve, key=lambda tried: np.nan_to_num(tried[1], nan=-np.inf))
     how = f"mean {tuning.measure} of {tuning.n_folds} folds of the training pictures"
     return Choice(best[0], how, tuple(curve))
+
+
+def _cell_values(
+    learner: str,
+    fixed: Mapping[str, Any],
+    cells: Sequence[Mapping[str, Any]],
+    folds: Sequence[Posed],
+    measure: Measure,
+    seed: int,
+) -> list[float]:
+    """Return the mean over the folds of each cell, fitting once what is fitted alike."""
+    asked_with = learner_class(learner).predict_params
+    fitted_alike: dict[str, list[int]] = defaultdict(list)
+    for number, cell in enumerate(cells):
+        fitting = {name: value for name, value in cell.items() if name not in asked_with}
+        fitted_alike[repr(fitting)].append(number)
+    values = np.empty((len(cells), len(folds)))
+    for numbers in fitted_alike.values():
+        for column, fold in enumerate(folds):
+            fitted = fit(learner, {**fixed, **cells[numbers[0]]}, fold.exercise, seed=seed)
+            for number in numbers:
+                asking = {k: v for k, v in cells[number].items() if k in asked_with}
+                solution = fitted.with_params(asking).answer()
+                values[number, column] = _value(measure, solution, fold.answers)
+    return [float(value) for value in values.mean(axis=1)]
 
 
 def _counts(measure: Measure) -> bool:

@@ -117,6 +117,8 @@ def test_few_examples_are_one_table_a_size(call, data, tmp_path):
     ("arguments", "error", "message"),
     [
         (("corel6k",), InputError, "no suite is called 'corel6k'; there are corel5k,"),
+        (("smoke", "--methods", "knn:weights=heavy"), InputError, "weights is 'heavy'; it is one"),
+        (("smoke", "--methods", "knn:hidden=[1,2]"), InputError, "has no parameter 'hidden'; it"),
         (("smoke", "--methods", "magic"), InputError, "no method is called 'magic'"),
         (
             ("smoke", "--methods", "knn/bag-of-words"),

@@ -8,11 +8,13 @@ import pytest
 import pytrec_eval
 
 from benchmarks.cases import Results
+from benchmarks.datasets import exercises
 from benchmarks.features import Features
 from benchmarks.opening import Wanted, open_data
 from benchmarks.planted import planted
 from benchmarks.protocols import Completion, Emission, Emit, Protocol
 from benchmarks.runner import run_suite
+from benchmarks.solving import solve
 from benchmarks.suites import SUITES, FeatureKind, Method, Suite
 from indexing.errors import ArtifactError, InputError
 from indexing.index import Neighbors
@@ -263,9 +265,42 @@ def test_the_smoke_suite_runs_every_learner(tmp_path):
     assert values["knn"] > 0.4
 
 
-def test_a_method_is_named_by_its_learner_and_its_features():
+def test_a_method_is_named_by_its_learner_its_settings_and_its_features():
     assert Method.of("knn/bag-of-words").features is FeatureKind.BAG_OF_WORDS
-    with pytest.raises(InputError, match="no method is called 'knn/shallow'; there are"):
-        Method.of("knn/shallow")
-    with pytest.raises(InputError, match="no method is called 'nearest'"):
-        SUITES["corel5k"].chosen(["nearest"])
+    name = "tagvote:n_neighbors=7:unique_owner=false/bag-of-words"
+    method = Method.of(name)
+    assert (method.name, method.learner) == (name, "tagvote")
+    assert method.fixed == (("n_neighbors", 7), ("unique_owner", False))
+    assert method.features is FeatureKind.BAG_OF_WORDS
+    assert Method.of("knn").features is Method.of("knn:n_neighbors=7").features is FeatureKind.DEEP
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("knn/shallow", "no method is called 'knn/shallow'; there are"),
+        ("nearest", "no method is called 'nearest'"),
+        ("knn:k=5", "the learner 'knn' has no parameter 'k'; it takes n_neighbors, weights;"),
+        ("knn:n_neighbors=0", "n_neighbors is 0; it is at least 1"),
+        ("knn:n_neighbors=many", "n_neighbors is 'many'; it is a whole number"),
+        ("knn:n_neighbors", "'n_neighbors' is no setting; name=value is accepted"),
+        ("knn:n_neighbors=5:n_neighbors=6", "sets something twice; once is accepted"),
+    ],
+)
+def test_what_is_no_method_is_said(name, message):
+    with pytest.raises(InputError, match=message):
+        SUITES["corel5k"].chosen(["knn", name])
+
+
+def test_methods_of_one_learner_stand_side_by_side(tmp_path):
+    lines = run(tmp_path, methods=["knn", "knn:n_neighbors=2", "knn:n_neighbors=9"])
+    assert [line["method"] for line in lines] == ["knn", "knn:n_neighbors=2", "knn:n_neighbors=9"]
+    assert [line["params"]["n_neighbors"] for line in lines[1:]] == [2, 9]
+    assert len({line["scores"] for line in lines}) == 3
+    for line, n in zip(lines[1:], (2, 9), strict=True):
+        dataset, vectors = planted(n_train=120, n_test=40)
+        (posed,), _ = exercises(Protocol(), dataset, vectors)
+        expected = solve("knn", {"n_neighbors": n}, posed.exercise, seed=0)
+        raw = saved(tmp_path, line).get("raw_scores", saved(tmp_path, line)["scores"])
+        assert np.array_equal(raw, expected.scores)
+        assert line["params"]["chosen_by"] == "nothing to choose"

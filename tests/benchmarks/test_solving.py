@@ -1,6 +1,7 @@
 """Any learner of the table is served what it needs, tuned over its grid, and shown no more."""
 
 import dataclasses
+import itertools
 from typing import ClassVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from benchmarks.scoring import scored
 from benchmarks.solving import solve
 from benchmarks.tuning import Tuning, choose, grid_of
 from indexing.errors import InputError
+from indexing.index import Metric
 from learners.base import LEARNERS, Batch, Needs, TagLearner, make_learner
 from learners.metrics import parse_measure
 from learners.selection import choose_n_neighbors
@@ -50,6 +52,23 @@ class NeighborSpy(Spy):
     fit_needs = Needs.NEIGHBORS
 
 
+class Doubled:
+    """Twice the first two values, compared by their squared distance."""
+
+    metric = Metric.L2
+
+    def __call__(self, vectors):
+        return 2 * vectors[:, :2]
+
+
+class SpaceSpy(Spy):
+    needs = Needs.NEIGHBORS
+
+    @property
+    def space(self):
+        return Doubled() if self.level else None
+
+
 class TagSpy(Spy):
     needs = Needs.TAGS
     fit_needs = Needs.TAGS
@@ -69,6 +88,23 @@ class Frequent(Spy):
         return np.tile(np.sign(self.level) * counts, (batch.n_queries, 1))
 
 
+@dataclasses.dataclass(kw_only=True, eq=False)
+class Leaning(Frequent):
+    """Frequency that fitting turns around, and that asking turns around again."""
+
+    predict_params: ClassVar = frozenset({"level"})
+    grid: ClassVar = {"turn": (1.0, -1.0), "level": (-1.0, 1.0), "seed": (3, 4)}
+    turn: float = 1.0
+
+    def _fit(self, batch, tags):
+        super()._fit(batch, tags)
+        SEEN["fits"].append((self.turn, self.seed))
+        self.learned_ = self.turn * tags.counts.astype(np.float32)
+
+    def _predict_scores(self, batch):
+        return np.tile(self.level * self.learned_, (batch.n_queries, 1))
+
+
 class Quantities(Frequent):
     def predict_quantities(self, batch):
         return np.full(batch.n_queries, 2.0)
@@ -76,7 +112,7 @@ class Quantities(Frequent):
 
 @pytest.fixture(autouse=True)
 def table(monkeypatch):
-    for kind in (Spy, NeighborSpy, TagSpy, PixelSpy, Frequent, Quantities):
+    for kind in (Spy, NeighborSpy, SpaceSpy, TagSpy, PixelSpy, Frequent, Leaning, Quantities):
         name = kind.__name__.lower()
         monkeypatch.setattr(kind, "name", name)
         monkeypatch.setitem(LEARNERS, name, f"{__name__}:{kind.__name__}")
@@ -108,8 +144,25 @@ def test_neighbors_come_complete_and_without_the_picture_itself():
     assert (batch.neighbors.rows[:, -1] == -1).all()
     assert SEEN["asked"].neighbors.rows.shape == (30, 79)
     assert SEEN["asked"].features is one.exercise.questions.vectors
-    assert solution.fit_seconds >= one.exercise.search_seconds["training"]
-    assert solution.predict_seconds >= one.exercise.search_seconds["questions"]
+    assert solution.fit_seconds >= one.exercise.search.seconds["training"]
+    assert solution.predict_seconds >= one.exercise.search.seconds["questions"]
+
+
+def test_neighbors_are_those_of_the_learners_own_space():
+    exercise = posed().exercise
+    solution = solve("spacespy", {"level": 1.0}, exercise, seed=0)
+    found = SEEN["asked"].neighbors
+    known, asked = (
+        2 * one.vectors[:, :2].astype(np.float64) for one in (exercise.training, exercise.questions)
+    )
+    distances = np.square(asked[:, None] - known).sum(axis=2)
+    np.testing.assert_allclose(found.distances, np.sort(distances, axis=1), rtol=1e-4, atol=1e-5)
+    rows = exercise.training.tags.rows
+    assert np.array_equal(found.rows, rows[np.argsort(distances, axis=1, kind="stable")])
+    assert solution.predict_seconds > 0
+    solve("spacespy", {"level": 0.0}, exercise, seed=0)
+    assert np.array_equal(SEEN["asked"].neighbors.rows, exercise.neighbors(79).rows)
+    assert not np.array_equal(SEEN["asked"].neighbors.rows, found.rows)
 
 
 def test_tags_as_input_are_those_of_the_questions():
@@ -156,6 +209,39 @@ def test_the_grid_of_a_learner_is_searched_inside_the_training_pictures():
                 ]
             )
             assert value == pytest.approx(expected, abs=1e-12)
+
+
+def test_what_is_fitted_alike_is_fitted_once():
+    one = posed()
+    folds = folds_of(one.exercise.training, 2)
+    SEEN["fits"] = []
+    choice = choose("leaning", {}, one.exercise, lambda: folds, Tuning(), seed=0)
+    assert SEEN["fits"] == [(t, s) for t in (1.0, -1.0) for s in (3, 4) for _ in folds]
+    assert [tuple(params.values()) for params, _ in choice.curve] == [
+        (turn, level, seed) for turn in (1.0, -1.0) for level in (-1.0, 1.0) for seed in (3, 4)
+    ]
+    assert choice.params == {"turn": 1.0, "level": 1.0, "seed": 3}  # the first of four equals
+
+
+@pytest.mark.parametrize("learner", ["2pknn", "cca-knn", "copy", "tagvote"])
+def test_the_choice_is_that_of_fitting_every_cell_anew(learner):
+    one = posed()
+    folds = folds_of(one.exercise.training, 2)
+    tuning = Tuning(measure=parse_measure("miap"))
+    choice = choose(learner, {}, one.exercise, lambda: folds, tuning, seed=0)
+    cells = list(itertools.product(*grid_of(learner).values()))
+    assert len(choice.curve) == len(cells)
+    assert len({value for _, value in choice.curve}) > 1
+    for (params, value), cell in zip(choice.curve, cells, strict=True):
+        assert tuple(params.values()) == cell
+        anew = [
+            tuning.measure.apply(
+                scored(solve(learner, params, f.exercise, seed=0), f.answers).judged
+            ).value
+            for f in folds
+        ]
+        assert value == pytest.approx(np.mean(anew), abs=1e-12)
+    assert choice.params == max(choice.curve, key=lambda tried: tried[1])[0]
 
 
 def test_what_is_fixed_is_not_tuned():
