@@ -4,20 +4,18 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
+from benchmarks.report.folds import mean_interval
 
 __all__ = ["tables"]
 
 _SHOWN = ("c-p", "c-r", "c-f1", "n+", "map", "miap", "ndcg")
-# Ends of a 95 % interval of a normal distribution, in standard errors.
-_NORMAL_95 = 1.96
 
 
 def tables(lines: Sequence[dict[str, Any]]) -> str:
     """Return the tables of some lines of ``results.jsonl``, one a data set and size.
 
     Percentages, with the ends of the 95 % interval; ``n+`` is a count. Folds are averaged,
-    and the interval is that of their mean.
+    and the interval is Student's of their mean.
     """
     found: dict[tuple[str, Any], dict[str, list[dict[str, Any]]]] = defaultdict(
         lambda: defaultdict(list)
@@ -66,12 +64,10 @@ def _cell(name: str, lines: list[dict[str, Any]]) -> str:
     values = [entry["value"] for entry in entries]
     if not values or None in values:
         return "-"
-    value = float(np.mean(values))
     if len(values) > 1:
-        error = float(np.std(values, ddof=1)) / len(values) ** 0.5
-        ends = [value - _NORMAL_95 * error, value + _NORMAL_95 * error]
+        value, *ends = mean_interval(values)
     else:
-        ends = [entries[0]["low"], entries[0]["high"]]
+        value, ends = values[0], [entries[0]["low"], entries[0]["high"]]
     scale, digits = (1, 0) if name.startswith("n+") else (100, 1)
     low, high = (f"{scale * end:.{digits}f}" if end is not None else "?" for end in ends)
     return f"{scale * value:.{digits}f} [{low}, {high}]"

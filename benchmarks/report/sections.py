@@ -59,7 +59,7 @@ def section(
         Block(
             "Methods",
             "Percent, but n+ (a count) and squared errors; best in bold; 95 % intervals from "
-            + ("the spread of the folds." if group.folds else "resampled pictures."),
+            + ("Student's distribution over the folds." if group.folds else "resampled pictures."),
             measured_table(group),
         )
     ]

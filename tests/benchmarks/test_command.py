@@ -90,7 +90,9 @@ def test_folds_are_of_the_training_split_and_are_averaged(call, data, tmp_path):
     lines = [json.loads(t) for t in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
     values = [line["measures"]["c-f1@5"]["value"] for line in lines]
     assert len(values) == 4
-    assert f"{100 * np.mean(values):.1f} [" in result.stdout
+    mean, error = np.mean(values), np.std(values, ddof=1) / 2
+    low, high = mean - 3.18245 * error, mean + 3.18245 * error  # Student's, of four
+    assert f"{100 * mean:.1f} [{100 * low:.1f}, {100 * high:.1f}]" in result.stdout
     asked = []
     for line in lines:
         with np.load(tmp_path / "out" / line["scores"]) as arrays:

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.report import read_results, write_report
-from benchmarks.report.folds import pooled_scores
+from benchmarks.report.folds import mean_interval, pooled_scores
 from benchmarks.report.results import Scores
 from indexing.errors import ArtifactError
 from learners.metrics import Judged
@@ -272,13 +272,22 @@ def test_folds_of_a_method_are_one_row_and_all_their_pictures_are_shown(tmp_path
             )
     files.write_lines(tmp_path, *lines)
     markdown, text = written(tmp_path)
-    # Mean 60, standard error of the two 10, of which 1.96 make the interval.
-    assert "| knn | **60.0** (40.4–79.6) |\n" in markdown
+    # Mean 60, standard error of the two 10, of which 12.706 make the interval.
+    assert "| knn | **60.0** (-67.1–187.1) |\n" in markdown
     assert "n\\_neighbors 5/6, n\\_folds 2 |\n" in markdown
     assert "## toy on corel5k\n\n2 methods, 6 pictures, 3 labels." in markdown
     assert "| new | knn |" in markdown
     for image_id in ("1a.jpg", "2c.jpg"):
         assert f"<p>{image_id} · AP" in text
+
+
+@pytest.mark.parametrize(("n", "quantile"), [(2, 12.706), (3, 4.303), (5, 2.776), (11, 2.228)])
+def test_intervals_over_folds_have_the_quantiles_of_students_table(n, quantile):
+    values = np.random.default_rng(n).normal(size=n)
+    mean = sum(values) / n
+    error = (sum((value - mean) ** 2 for value in values) / (n - 1) / n) ** 0.5
+    expected = (mean, mean - quantile * error, mean + quantile * error)
+    assert mean_interval(values) == pytest.approx(expected, abs=5e-4 * error)
 
 
 def test_ranks_of_folds_are_not_compared_with_each_other():
