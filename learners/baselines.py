@@ -175,9 +175,8 @@ class LabelTransfer(NeighborVoting):
 
     def _predict_scores(self, batch: Batch) -> NDArray[np.float32]:
         found = self._voters(neighbors_of(batch), Weights.UNIFORM)
-        everybody = slice(None)
-        nearest = tag_votes(found.part(everybody, slice(0, 1)), self.tags_) > 0
-        further = tag_votes(found.part(everybody, slice(1, None)), self.tags_)
+        nearest = tag_votes(found.part(slice(None), slice(0, 1)), self.tags_) > 0
+        further = tag_votes(found, self.tags_)  # the nearest has no tag that is not copied
         further /= np.maximum(found.n_found - 1, 1)[:, None].astype(np.float32)
         scores = np.where(nearest, 1 + self.tags_.prior, further * self._company(nearest))
         return scores.astype(np.float32)

@@ -30,7 +30,7 @@ class TwoPassKNN(VectorVoting):
     ----------
     n_label_neighbors : int, default=2
         Pictures of a tag that vote, at most; at least 1.
-    weight_decay : float, default=36
+    weight_decay : float, default=40
         The :math:`w`, at least 0: how fast a vote fades with its distance.
 
     Attributes
@@ -68,11 +68,11 @@ class TwoPassKNN(VectorVoting):
     predict_params: ClassVar[frozenset[str]] = frozenset({"n_label_neighbors", "weight_decay"})
     grid: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "n_label_neighbors": (1, 2, 5),
-        "weight_decay": (25.0, 30.0, 36.0, 43.0),
+        "weight_decay": (32.0, 36.0, 40.0, 45.0),
     }
 
     n_label_neighbors: int = 2
-    weight_decay: float = 36.0
+    weight_decay: float = 40.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -80,18 +80,25 @@ class TwoPassKNN(VectorVoting):
 
     def _candidates(self, queries: NDArray[np.float32]) -> Neighbors:
         distances = np.clip(1 - queries @ self.vectors_.T, 0, 2)  # (n_queries, n_images)
-        order = np.argsort(distances, axis=1, kind="stable")
-        ranks = np.empty(order.shape, dtype=np.int32)
-        np.put_along_axis(ranks, order, np.arange(order.shape[1], dtype=np.int32), axis=1)
-        votes = np.zeros(order.shape, dtype=bool)
+        # One number that sorts by distance and then by row, no two of which are equal: the bits
+        # of a float that is not negative are ordered as the floats are.
+        keys = distances.view(np.uint32).astype(np.uint64) << np.uint64(32)
+        keys |= np.arange(keys.shape[1], dtype=np.uint64)
+        nearest = [np.empty((len(keys), 0), dtype=np.uint64)]
         for members in self._members():
-            of_tag = ranks[:, members]  # (n_queries, n_members)
-            last = min(self.n_label_neighbors, len(members)) - 1
-            votes[:, members] |= of_tag <= np.partition(of_tag, last, axis=1)[:, last : last + 1]
-        n_voters = int(votes.sum(axis=1).max(initial=0))
-        sorted_votes = np.take_along_axis(votes, order, axis=1)
-        sorted_distances = np.take_along_axis(distances, order, axis=1)
-        return Neighbors(*compacted(order, sorted_distances, sorted_votes, n_voters))
+            n_voters = min(self.n_label_neighbors, len(members))
+            of_tag = np.partition(keys[:, members], n_voters - 1, axis=1)
+            nearest.append(of_tag[:, :n_voters])
+        found = np.sort(np.concatenate(nearest, axis=1), axis=1)  # (n_queries, n_found)
+        is_new = np.ones(found.shape, dtype=bool)
+        is_new[:, 1:] = found[:, 1:] != found[:, :-1]  # a picture is the nearest of many tags
+        width = int(is_new.sum(axis=1).max(initial=0))
+        rows = (found & np.uint64(0xFFFFFFFF)).astype(np.int64)
+        return Neighbors(
+            *compacted(
+                rows, (found >> np.uint64(32)).astype(np.uint32).view(np.float32), is_new, width
+            )
+        )
 
     def _members(self) -> list[NDArray[np.int64]]:
         """Return for every tag that somebody carries who carries it."""

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+import indexing.index.exact
 import learners.vector_voting
 from indexing.errors import InputError, NotFittedError
 from learners.base import Batch, TagLearner, TagMatrix
@@ -55,6 +56,34 @@ def test_equally_near_pictures_of_a_tag_vote_in_order_of_row() -> None:
     np.testing.assert_array_equal(found.voters(on_circle(0)).positions, [[0, 1, 2]])
     nearest = CCAKNN(n_neighbors=3).fit(Batch(features=vectors), of_tag_0)
     np.testing.assert_array_equal(nearest.voters(on_circle(0)).positions, [[0, 1, 2]])
+
+
+@pytest.mark.parametrize("n_queries_a_step", [1, 2, 5])
+def test_ties_are_ordered_by_row_however_many_steps_there_are(
+    n_queries_a_step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Sixty copies of each axis, so that products are exact, scattered over the rows.
+    rng = np.random.default_rng(0)
+    axis = rng.permutation(np.repeat(np.arange(5), 60))
+    vectors = np.eye(5, dtype=np.float32)[axis]
+    present = rng.random((300, 4)) < 0.4
+    monkeypatch.setattr(learners.vector_voting, "_STEP_CELLS", n_queries_a_step * 300)
+    monkeypatch.setattr(indexing.index.exact, "TILE", n_queries_a_step * 300)
+    asked = np.array([rng.permutation([5, 4, 3, 2, 1]) for _ in range(7)], dtype=np.float32)
+    by_distance = [sorted(range(300), key=lambda i, q=q: (-q[axis[i]], i)) for q in asked]
+
+    two_pass = TwoPassKNN(n_label_neighbors=7).fit(Batch(features=vectors), matrix(present))
+    found = two_pass.voters(asked)
+    for positions, order in zip(found.positions, by_distance, strict=True):
+        of_tags = [[i for i in order if present[i, tag]][:7] for tag in range(4)]
+        voting = set().union(*of_tags)
+        assert positions[positions >= 0].tolist() == [i for i in order if i in voting]
+
+    head, arrays = CCAKNN(n_neighbors=70).fit(Batch(features=vectors), matrix(present)).state()
+    as_they_are = {"mean": np.zeros(5), "matrix": np.eye(5), "correlations": np.ones(5)}
+    cca = CCAKNN.from_state(head, {**arrays, **as_they_are, "vectors": vectors})
+    found = cca.voters(asked)
+    assert found.positions.tolist() == [order[:70] for order in by_distance]
 
 
 def test_far_pictures_still_vote_however_fast_votes_fade() -> None:
