@@ -116,6 +116,7 @@ class _Task:
             "predict_seconds": solution.predict_seconds,
             "peak_rss_mb": memory.peak_mb,
             "versions": _versions(),
+            "protocol": case.protocol,
             "image_root": str(pictures) if pictures.is_dir() else None,
         }
 

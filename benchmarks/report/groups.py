@@ -1,6 +1,7 @@
 """Lines that belong into one table, and which of them is the best."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -143,15 +144,13 @@ class Group:
         scores : dict of str to Scores
             By case; lines that are missing are not compared.
         baselines : collection of str
-            Names of methods. Where none was measured, the best method is the reference.
+            Names of learners. Where none was measured, the best method is the reference.
         n_replicates : int, default=200
             Resamples of the pictures.
         """
         compared = []
         for lines in self._on_same_pictures(scores):
-            reference = next(
-                (o for o in lines if o.method.partition("/")[0] in baselines), lines[0]
-            )
+            reference = next((o for o in lines if _learner(o) in baselines), lines[0])
             shared = [m for m in self.headlines if all(m in line.measures for line in lines)]
             for line in lines:
                 if line is not reference and shared:
@@ -175,6 +174,11 @@ class Group:
             else:
                 parts.append([line])
         return parts
+
+
+def _learner(line: ResultLine) -> str:
+    """Return the learner of a method: its name less settings and features."""
+    return re.split("[:/]", line.method)[0]
 
 
 def groups_of(lines: Iterable[ResultLine]) -> list[Group]:

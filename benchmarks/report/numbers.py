@@ -146,7 +146,7 @@ def published_table(group: Group, published: PublishedTable) -> tuple[Table, lis
                 continue
             note = line.protocol or f"suite {group.suite}"
             if line.case in group.folds:
-                note += f", mean of {len(group.folds[line.case])} folds of the training split"
+                note += f", mean of {len(group.folds[line.case])} folds"
             note = f"ours: {note}, {line.n_images:,} pictures, {line.n_labels:,} labels"
             row = (
                 Cell(group.label(line)),

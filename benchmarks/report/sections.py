@@ -103,9 +103,12 @@ def _about(group: Group) -> str:
         f"{n_methods} method{'s' if n_methods > 1 else ''}",
         f"{_range(n_images)} pictures",
         f"{_range(n_labels)} labels",
-        *dict.fromkeys(line.protocol for line in group.lines if line.protocol),
     ]
-    return ", ".join(parts) + "."
+    about = ", ".join(parts) + "."
+    protocols = {line.protocol for line in group.lines}
+    # Sizes of the training set are told line by line.
+    one_protocol = protocols.pop() if len(protocols) == 1 else ""
+    return f"{about} Protocol: {one_protocol}." if one_protocol else about
 
 
 def conventions(groups: Sequence[Group]) -> list[Convention]:

@@ -32,7 +32,7 @@ def write_report(
         Files of pictures by id, for the contact sheet. Others are looked for below the
         ``image_root`` of their line; a picture that is not found is left out, its tags stay.
     baselines : collection of str
-        Names of the methods with the best of which every method is compared.
+        Names of the learners with the best of which every method is compared.
     n_replicates : int, default=200
         Resamples for these comparisons.
 

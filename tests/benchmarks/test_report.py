@@ -95,6 +95,30 @@ def test_methods_are_compared_with_the_best_baseline_on_the_same_pictures(result
     assert '<b class="less">−58.4</b>' in page
 
 
+def test_a_baseline_with_settings_is_one(tmp_path):
+    for name, scores in {"new": files.GOOD, "knn": files.POOR}.items():
+        files.write_scores(tmp_path, f"{name}.npz", scores)
+    files.write_lines(
+        tmp_path, files.line("new", "new.npz"), files.line("knn:n_neighbors=3", "knn.npz")
+    )
+    markdown, _ = written(tmp_path)
+    assert "| new | knn:n\\_neighbors=3 |" in markdown
+
+
+def test_the_protocol_is_told_where_it_is_one(tmp_path):
+    measures = {"c-f1@5": (0.5, 0.4, 0.6, 3)}
+    alike = [files.line(name, protocol="ask kindly", measures=measures) for name in ("a", "b")]
+    files.write_lines(tmp_path, *alike)
+    markdown, text = written(tmp_path)
+    assert "2 methods, 3 pictures, 3 labels. Protocol: ask kindly.\n" in markdown
+    assert "Protocol: ask kindly." in text
+    assert "ours: ask kindly, 3 pictures, 3 labels\n" in markdown
+    other = files.line("c", protocol="ask twice", measures=measures)
+    files.write_lines(tmp_path, *alike, other)
+    markdown, _ = written(tmp_path)
+    assert "3 methods, 3 pictures, 3 labels.\n" in markdown
+
+
 def test_other_pictures_are_not_compared(tmp_path):
     ids = np.array(["a.jpg", "b.jpg", "d.jpg"])
     files.write_lines(

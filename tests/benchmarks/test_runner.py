@@ -24,7 +24,8 @@ from learners.ranking import rank_tags
 
 KEYS = {
     "case", "suite", "dataset", "method", "params", "seed", "measures", "scores", "n_images",
-    "n_labels", "fit_seconds", "predict_seconds", "peak_rss_mb", "versions", "image_root",
+    "n_labels", "fit_seconds", "predict_seconds", "peak_rss_mb", "versions", "protocol",
+    "image_root",
 }  # fmt: skip
 # What two runs of one case may differ in.
 MEASURED = {"fit_seconds", "predict_seconds", "peak_rss_mb"}
@@ -80,6 +81,7 @@ def test_a_line_has_the_keys_of_the_format(done):
             assert entry["low"] <= entry["value"] <= entry["high"]
         assert line["peak_rss_mb"] > 10
         assert line["params"]["n_neighbors"] >= 1
+        assert line["protocol"] == str(Protocol(n_folds=2))
     assert len({line["case"] for line in lines}) == 4
 
 
