@@ -158,7 +158,9 @@ def _training_batch(learner: TagLearner, exercise: Exercise) -> Batch:
     return Batch(
         features=training.vectors if Needs.FEATURES in needs else None,
         neighbors=(
-            exercise.training_neighbors(training.n_images) if Needs.NEIGHBORS in needs else None
+            exercise.training_neighbors(_n_wanted(learner, training.n_images))
+            if Needs.NEIGHBORS in needs
+            else None
         ),
         tags=_inputs(exercise.training_inputs, learner) if Needs.TAGS in needs else None,
     )
@@ -188,14 +190,19 @@ def _inputs(tags: TagMatrix | None, learner: TagLearner) -> TagMatrix:
 
 
 def _enough_neighbors(learner: TagLearner, search: Search) -> Neighbors:
-    """Return as many neighbours as a voting learner needs, and all to any other."""
+    """Return as many neighbours as a learner asks for; more where a vote needs them."""
     n_images = len(search.vectors)
-    if not isinstance(learner, NeighborVoting):
-        return search.neighbors(n_images)
-    n = min(learner.n_neighbors, n_images)
+    n = _n_wanted(learner, n_images)
     found = search.neighbors(n)
-    # Voters can fail although neighbours do not: one an owner.
-    while not learner.voters(found).complete.all() and n < n_images:
-        n = min(4 * n, n_images)
-        found = search.neighbors(n)
+    if isinstance(learner, NeighborVoting):
+        # Voters can fail although neighbours do not: one an owner.
+        while not learner.voters(found).complete.all() and n < n_images:
+            n = min(4 * n, n_images)
+            found = search.neighbors(n)
     return found
+
+
+def _n_wanted(learner: TagLearner, n_images: int) -> int:
+    """Return how many neighbours a learner names; all where it names no number."""
+    named = getattr(learner, "n_neighbors", None)
+    return min(named, n_images) if isinstance(named, int) else n_images

@@ -52,6 +52,11 @@ class NeighborSpy(Spy):
     fit_needs = Needs.NEIGHBORS
 
 
+@dataclasses.dataclass(kw_only=True, eq=False)
+class FewSpy(NeighborSpy):
+    n_neighbors: int = 7
+
+
 class Doubled:
     """Twice the first two values, compared by their squared distance."""
 
@@ -112,7 +117,17 @@ class Quantities(Frequent):
 
 @pytest.fixture(autouse=True)
 def table(monkeypatch):
-    for kind in (Spy, NeighborSpy, SpaceSpy, TagSpy, PixelSpy, Frequent, Leaning, Quantities):
+    for kind in (
+        Spy,
+        NeighborSpy,
+        FewSpy,
+        SpaceSpy,
+        TagSpy,
+        PixelSpy,
+        Frequent,
+        Leaning,
+        Quantities,
+    ):
         name = kind.__name__.lower()
         monkeypatch.setattr(kind, "name", name)
         monkeypatch.setitem(LEARNERS, name, f"{__name__}:{kind.__name__}")
@@ -146,6 +161,18 @@ def test_neighbors_come_complete_and_without_the_picture_itself():
     assert SEEN["asked"].features is one.exercise.questions.vectors
     assert solution.fit_seconds >= one.exercise.search.seconds["training"]
     assert solution.predict_seconds >= one.exercise.search.seconds["questions"]
+
+
+@pytest.mark.parametrize(("asked", "given"), [(7, 7), (70, 70), (300, 79)])
+def test_a_learner_that_names_a_number_gets_so_many_neighbors(asked, given):
+    one = posed()
+    solve("fewspy", {"n_neighbors": asked}, one.exercise, seed=0)
+    every = one.exercise.neighbors(79).rows
+    assert np.array_equal(SEEN["asked"].neighbors.rows, every[:, :given])
+    batch, tags = SEEN["fit"]
+    assert batch.neighbors.rows.shape == (79, given)
+    own = batch.neighbors.rows == tags.rows[:, None]
+    assert not own.any()
 
 
 def test_neighbors_are_those_of_the_learners_own_space():
