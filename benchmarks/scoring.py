@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.exercises import Answers
+from benchmarks.published import unscaled
 from benchmarks.solving import Solution
 from benchmarks.ties import folded
 from learners.metrics import Judged, Measure, confidence_intervals
@@ -54,19 +55,25 @@ class Scored:
     def measured(
         self, measures: tuple[Measure, ...], *, seed: int, n_replicates: int = 1000
     ) -> dict[str, dict[str, float | int | None]]:
-        """Return value, number averaged and the ends of the 95 % interval of each measure."""
+        """Return value, number averaged and the ends of the 95 % interval of each measure.
+
+        The ends are cut to what the measure can be: no share above 1, no more labels than
+        there are.
+        """
         intervals = confidence_intervals(
             measures, self.judged, n_replicates=n_replicates, seed=seed
         )
-        return {
-            str(measure): {
+        found = {}
+        for measure, interval in intervals.items():
+            n = measure.apply(self.judged).n
+            most = n if measure.name == "n+" else np.inf if unscaled(measure.name) else 1
+            found[str(measure)] = {
                 "value": _number(interval.value),
-                "n": measure.apply(self.judged).n,
-                "low": _number(interval.low),
-                "high": _number(interval.high),
+                "n": n,
+                "low": _number(np.maximum(interval.low, 0)),
+                "high": _number(np.minimum(interval.high, most)),
             }
-            for measure, interval in intervals.items()
-        }
+        return found
 
 
 def scored(solution: Solution, answers: Answers, *, as_ranks: bool = True) -> Scored:
