@@ -1,9 +1,11 @@
 """What a report says, before it is written as Markdown or as HTML."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from benchmarks.published import Published
+from benchmarks.report.facts import about_data
 from benchmarks.report.groups import Group
 from benchmarks.report.numbers import (
     compared_table,
@@ -51,10 +53,11 @@ def section(
     published: Published,
     scores: dict[str, Scores],
     *,
+    facts: Sequence[Mapping[str, Any]] = (),
     baselines: Collection[str],
     n_replicates: int,
 ) -> Section:
-    """Put a group's tables together."""
+    """Put a group's tables together; `facts` are those of its data, as they were written."""
     blocks = [
         Block(
             "Methods",
@@ -92,7 +95,8 @@ def section(
         )
     blocks.append(Block("Cost", "", cost_table(group)))
     heading = dict.fromkeys((group.suite, group.dataset))
-    return Section(" on ".join(heading), _about(group), tuple(blocks))
+    about = f"{_about(group)} {about_data(group, facts)}".strip()
+    return Section(" on ".join(heading), about, tuple(blocks))
 
 
 def _about(group: Group) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.published import Source, load_published
+from benchmarks.report.facts import read_facts
 from benchmarks.report.groups import BASELINES, Group, groups_of
 from benchmarks.report.page import group_html, page_html
 from benchmarks.report.results import read_results
@@ -43,12 +44,14 @@ def write_report(
         (``path:line`` in the message).
     """
     groups = groups_of(read_results(out_dir))
-    published = load_published()
+    published, facts = load_published(), read_facts(out_dir)
     sections: list[Section] = []
     bodies: list[tuple[str, str]] = []
     for group in groups:
         scores = group.read_scores()
-        one = section(group, published, scores, baselines=baselines, n_replicates=n_replicates)
+        one = section(
+            group, published, scores, facts=facts, baselines=baselines, n_replicates=n_replicates
+        )
         sections.append(one)
         bodies.append((one.heading, group_html(group, one, scores, images)))
     measures = conventions(groups)
