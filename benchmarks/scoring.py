@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.bounds import largest
 from benchmarks.exercises import Answers
-from benchmarks.published import unscaled
 from benchmarks.solving import Solution
 from benchmarks.ties import folded
 from learners.metrics import Judged, Measure, confidence_intervals
@@ -66,12 +66,11 @@ class Scored:
         found = {}
         for measure, interval in intervals.items():
             n = measure.apply(self.judged).n
-            most = n if measure.name == "n+" else np.inf if unscaled(measure.name) else 1
             found[str(measure)] = {
                 "value": _number(interval.value),
                 "n": n,
                 "low": _number(np.maximum(interval.low, 0)),
-                "high": _number(np.minimum(interval.high, most)),
+                "high": _number(np.minimum(interval.high, largest(measure, n))),
             }
         return found
 

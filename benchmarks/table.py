@@ -4,7 +4,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from benchmarks.bounds import largest
 from benchmarks.report.folds import mean_interval
+from learners.metrics import parse_measure
 
 __all__ = ["tables"]
 
@@ -65,7 +67,8 @@ def _cell(name: str, lines: list[dict[str, Any]]) -> str:
     if not values or None in values:
         return "-"
     if len(values) > 1:
-        value, *ends = mean_interval(values)
+        n = sum(entry["n"] for entry in entries) / len(entries)
+        value, *ends = mean_interval(values, largest(parse_measure(name), n))
     else:
         value, ends = values[0], [entries[0]["low"], entries[0]["high"]]
     scale, digits = (1, 0) if name.startswith("n+") else (100, 1)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from benchmarks.bounds import largest
 from benchmarks.report.results import Measured, ResultLine, Scores
 from benchmarks.ties import folded
 from learners.metrics import Judged, Measure
@@ -27,7 +28,7 @@ def without_fold(dataset: str) -> str:
     return dataset.partition(f" {_FOLD} ")[0]
 
 
-def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
+def mean_interval(values: Sequence[float], most: float = math.inf) -> tuple[float, float, float]:
     r"""Return the mean of a few folds and the ends of its 95 % interval, Student's.
 
     .. math:: \bar v \pm t_{0.975, n - 1} \, s / \sqrt n
@@ -36,6 +37,8 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
     ----------
     values : sequence of float
         One a fold, at least two.
+    most : float, optional
+        What the measure can be at most; the ends are cut to that, and to 0.
 
     Notes
     -----
@@ -45,15 +48,15 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
 
     Examples
     --------
-    >>> [round(end, 2) for end in mean_interval([1, 2, 3])]
-    [2.0, -0.48, 4.48]
+    >>> [round(end, 2) for end in mean_interval([2, 3, 4])]
+    [3.0, 0.52, 5.48]
     """
     from scipy.special import stdtrit
 
     mean = float(np.mean(values))
     error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
     margin = float(stdtrit(len(values) - 1, (1 + _CONFIDENCE) / 2)) * error
-    return mean, mean - margin, mean + margin
+    return mean, max(mean - margin, 0.0), min(mean + margin, most)
 
 
 def merged_line(folds: Sequence[ResultLine]) -> ResultLine:
@@ -129,6 +132,7 @@ def _listed(values: Sequence[object]) -> object:
 
 
 def _mean(measure: Measure, folds: Sequence[ResultLine]) -> Measured:
-    value, low, high = mean_interval([fold.value(measure) for fold in folds])
-    n = sum(fold.measures[measure].n for fold in folds)
-    return Measured(value, low, high, n)
+    counts = [fold.measures[measure].n for fold in folds]
+    most = largest(measure, float(np.mean(counts)))
+    value, low, high = mean_interval([fold.value(measure) for fold in folds], most)
+    return Measured(value, low, high, sum(counts))

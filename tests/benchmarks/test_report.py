@@ -296,8 +296,8 @@ def test_folds_of_a_method_are_one_row_and_all_their_pictures_are_shown(tmp_path
             )
     files.write_lines(tmp_path, *lines)
     markdown, text = written(tmp_path)
-    # Mean 60, standard error of the two 10, of which 12.706 make the interval.
-    assert "| knn | **60.0** (-67.1–187.1) |\n" in markdown
+    # Mean 60, standard error of the two 10, of which 12.706 would make -67 to 187.
+    assert "| knn | **60.0** (0.0–100.0) |\n" in markdown
     assert "n\\_neighbors 5/6, n\\_folds 2 |\n" in markdown
     assert "## toy on corel5k\n\n2 methods, 6 pictures, 3 labels." in markdown
     assert "| new | knn |" in markdown
@@ -307,11 +307,13 @@ def test_folds_of_a_method_are_one_row_and_all_their_pictures_are_shown(tmp_path
 
 @pytest.mark.parametrize(("n", "quantile"), [(2, 12.706), (3, 4.303), (5, 2.776), (11, 2.228)])
 def test_intervals_over_folds_have_the_quantiles_of_students_table(n, quantile):
-    values = np.random.default_rng(n).normal(size=n)
+    values = np.random.default_rng(n).normal(size=n) + 50
     mean = sum(values) / n
     error = (sum((value - mean) ** 2 for value in values) / (n - 1) / n) ** 0.5
     expected = (mean, mean - quantile * error, mean + quantile * error)
     assert mean_interval(values) == pytest.approx(expected, abs=5e-4 * error)
+    assert mean_interval(values, most=mean + error)[2] == pytest.approx(mean + error)
+    assert mean_interval(values - mean)[1] == 0
 
 
 def test_ranks_of_folds_are_not_compared_with_each_other():
