@@ -68,7 +68,7 @@ class CCAKNN(VectorVoting):
     predict_params: ClassVar[frozenset[str]] = frozenset({"n_neighbors", "weight_decay"})
     grid: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "regularization": (0.1, 0.2, 0.5),
-        "weight_decay": (20.0, 24.0),
+        "weight_decay": (22.0, 26.0),
     }
 
     regularization: float = 0.2
