@@ -13,7 +13,8 @@ from benchmarks.exercises import Exercise
 from benchmarks.searching import Search, Space
 from indexing.errors import InputError
 from indexing.index import Neighbors
-from learners.base import Batch, Needs, TagLearner, learner_class, make_learner
+from learners.base import Batch, Needs, TagLearner
+from learners.table import learner_class, make_learner
 from learners.tag_matrix import TagMatrix
 from learners.voting import NeighborVoting
 
@@ -109,7 +110,7 @@ def fit(learner: str, params: Mapping[str, Any], exercise: Exercise, *, seed: in
     Parameters
     ----------
     learner : str
-        A key of :data:`learners.base.LEARNERS`.
+        A key of :data:`learners.table.LEARNERS`.
     params : mapping
         Its hyper-parameters; the others have their defaults.
     exercise : Exercise

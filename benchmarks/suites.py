@@ -9,8 +9,8 @@ from typing import Any
 
 from benchmarks.protocols import FEW_SIZES, Completion, Protocol
 from indexing.errors import InputError
-from learners.base import LEARNERS, make_learner
 from learners.settings import parse_setting
+from learners.table import LEARNERS, make_learner
 
 __all__ = ["DEFAULT_DATA", "SUITES", "FeatureKind", "Method", "Suite", "open_suite"]
 
@@ -34,7 +34,7 @@ class Method:
     name : str
         As it stands in the results.
     learner : str
-        Key of :data:`learners.base.LEARNERS`.
+        Key of :data:`learners.table.LEARNERS`.
     features : FeatureKind, default=FeatureKind.DEEP
     fixed : tuple of (str, value)
         Hyper-parameters that are not chosen.

@@ -12,11 +12,11 @@ from benchmarks.exercises import Answers, Exercise
 from benchmarks.posing import Posed
 from benchmarks.scoring import scored
 from benchmarks.solving import Solution, fit
-from learners.base import learner_class
 from learners.metrics import Measure
 from learners.metrics.decisions import COUNT_MEASURES, LabelCounts
 from learners.ranking import rank_tags
 from learners.selection import CANDIDATES, LABEL_F1, choose_n_neighbors
+from learners.table import learner_class
 
 __all__ = ["Choice", "Tuning", "choose", "grid_of"]
 
@@ -81,7 +81,7 @@ def choose(
     Parameters
     ----------
     learner : str
-        A key of :data:`learners.base.LEARNERS`.
+        A key of :data:`learners.table.LEARNERS`.
     fixed : mapping
         Hyper-parameters that are not chosen.
     exercise : Exercise

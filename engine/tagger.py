@@ -21,7 +21,8 @@ from indexing.extractors import FeatureExtractor, open_extractor
 from indexing.extractors.probe import check_probe
 from indexing.index import Index, VectorTransform, load_index
 from indexing.records import printable_path
-from learners.base import Batch, make_learner
+from learners.base import Batch
+from learners.table import make_learner
 from learners.voting import NeighborVoting
 
 __all__ = ["Tagger"]

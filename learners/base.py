@@ -1,16 +1,15 @@
 """What every learner is: fitted on tags, asked with a batch, answering with scores.
 
 A learner names what it needs (:class:`Needs`); the caller puts just that into a
-:class:`Batch`. Learners are found by name in :data:`LEARNERS`, so that a choice imports only
-its own module.
+:class:`Batch`. Learners are found by name in :mod:`learners.table`.
 """
 
+import copy
 import dataclasses
-import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,27 +19,21 @@ from learners.batch import Batch, Needs
 from learners.tag_matrix import TagMatrix
 
 __all__ = [
-    "LEARNERS",
     "Batch",
     "Needs",
+    "Progress",
+    "Space",
     "TagLearner",
     "TagMatrix",
-    "learner_class",
-    "make_learner",
 ]
 
-LEARNERS: dict[str, str] = {
-    "knn": "learners.voting:KNN",
-    "tagvote": "learners.voting:TagVote",
-    "2pknn": "learners.two_pass:TwoPassKNN",
-    "cca-knn": "learners.cca_knn:CCAKNN",
-    "copy": "learners.baselines:LabelTransfer",
-    "frequency": "learners.baselines:TagFrequency",
-    "random": "learners.baselines:RandomScores",
-}
-"""Name of each learner -> ``"module:attribute"``."""
-
 STATE_FORMAT = 1
+
+Space: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""Maps vectors, float32 (n, n_dims), to those of a space of its own, float32 (n, n_out)."""
+
+Progress: TypeAlias = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done and how much there is (0 = unknown)."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -58,19 +51,31 @@ class TagLearner(ABC):
     """
 
     name: ClassVar[str]
-    """Key of the learner in :data:`LEARNERS`."""
+    """Key of the learner in :data:`learners.table.LEARNERS`."""
     needs: ClassVar[Needs]
     """What :meth:`predict_scores` reads."""
-    fit_needs: ClassVar[Needs] = Needs.NOTHING
-    """What :meth:`fit` reads beside the tags."""
     predict_params: ClassVar[frozenset[str]] = frozenset()
     """Hyper-parameters that fitting does not read; see :meth:`with_params`."""
     grid: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
     """Values worth trying, a hyper-parameter; one that is not named keeps its default."""
 
     n_tags_: int = field(init=False, repr=False)
+    _report: Progress = field(init=False, repr=False)
 
-    def fit(self, batch: Batch, tags: TagMatrix) -> Self:
+    @property
+    def fit_needs(self) -> Needs:
+        """What :meth:`fit` reads beside the tags; it may depend on hyper-parameters."""
+        return Needs.NOTHING
+
+    @property
+    def space(self) -> Space | None:
+        """Where a fitted learner that needs neighbours wants them looked up, by cosine distance.
+
+        None = among the vectors as they are; else among what this makes of them.
+        """
+        return None
+
+    def fit(self, batch: Batch, tags: TagMatrix, on_progress: Progress | None = None) -> Self:
         """Learn from tagged pictures.
 
         Parameters
@@ -79,6 +84,8 @@ class TagLearner(ABC):
             What `fit_needs` names, one picture an image of `tags`, in its order.
         tags : TagMatrix
             The tagged pictures.
+        on_progress : callable, optional
+            Called with (stage, done, total) by learners that take long.
 
         Returns
         -------
@@ -98,9 +105,44 @@ class TagLearner(ABC):
                 f"a batch of {batch.n_queries} pictures with the tags of {tags.n_images}; fitting "
                 "takes one picture an image of the tag matrix; cut them to the same pictures"
             )
-        self._fit(batch, tags)
+        self._report = on_progress or _say_nothing
+        try:
+            self._fit(batch, tags)
+        finally:
+            del self._report
         self.n_tags_ = tags.n_tags
         return self
+
+    def rebased(self, tags: TagMatrix, columns: NDArray[np.int64]) -> Self:
+        """Return a learner that has learned the same, for pictures and tags as they are now.
+
+        So pictures that come, go or are retagged need no training.
+
+        Parameters
+        ----------
+        tags : TagMatrix
+            The tagged pictures as they are now.
+        columns : ndarray of int64, shape (tags.n_tags,)
+            Which column each tag was when the learner was fitted; -1 = a tag that is new.
+
+        Raises
+        ------
+        InputError
+            If the learner has to be fitted again, or the columns do not fit.
+        NotFittedError
+            If the learner has not been fitted.
+        """
+        self._check_fitted()
+        if columns.shape != (tags.n_tags,) or np.any(columns >= self.n_tags_):
+            raise InputError(
+                f"{columns.size} columns up to {columns.max(initial=-1)} for {tags.n_tags} tags of "
+                f"a learner fitted on {self.n_tags_}; one column a tag, -1 where it is new, is "
+                "accepted; look each tag up in the vocabulary of the fitting"
+            )
+        other = copy.copy(self)
+        other._rebase(tags, columns)
+        other.n_tags_ = tags.n_tags
+        return other
 
     def predict_scores(self, batch: Batch) -> NDArray[np.float32]:
         """Score every tag for every picture.
@@ -245,6 +287,8 @@ class TagLearner(ABC):
                 f"a saved learner of format {head.get('format')!r}; this version reads "
                 f"{STATE_FORMAT}; train the learner again"
             )
+        from learners.table import make_learner
+
         try:
             learner = make_learner(str(head.get("learner")), **head["params"])
             n_tags = int(head["n_tags"])
@@ -300,6 +344,13 @@ class TagLearner(ABC):
     def _restore(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
         """Take back what :meth:`_arrays` returned."""
 
+    def _rebase(self, tags: TagMatrix, columns: NDArray[np.int64]) -> None:
+        """Take other pictures and tags; what was learned must not be changed in place."""
+        raise InputError(
+            f"the learner {self.name!r} knows only the pictures and tags that it was fitted on; "
+            "train it again"
+        )
+
     def _sources(self, batch: Batch) -> dict[str, NDArray[np.float32]]:
         return {self.name: self.predict_scores(batch)}
 
@@ -307,52 +358,8 @@ class TagLearner(ABC):
         return ()
 
 
-def learner_class(name: str) -> type[TagLearner]:
-    """Import and return the learner of a name.
-
-    Raises
-    ------
-    InputError
-        If no learner has that name.
-    """
-    if name not in LEARNERS:
-        raise InputError(
-            f"no learner is called {name!r}; there are {', '.join(sorted(LEARNERS))}; choose one"
-        )
-    module, attribute = LEARNERS[name].split(":")
-    kind: type[TagLearner] = getattr(importlib.import_module(module), attribute)
-    return kind
-
-
-def make_learner(name: str, **params: Any) -> TagLearner:
-    """Make an unfitted learner by name.
-
-    Parameters
-    ----------
-    name : str
-        A key of :data:`LEARNERS`.
-    **params
-        Its hyper-parameters.
-
-    Raises
-    ------
-    InputError
-        If the name or a parameter is unknown, or a value is not accepted.
-
-    Examples
-    --------
-    >>> make_learner("knn", n_neighbors=7).params()
-    {'n_neighbors': 7, 'weights': 'uniform'}
-    """
-    kind = learner_class(name)
-    accepted = [spec.name for spec in dataclasses.fields(kind) if spec.init]
-    for key in params:
-        if key not in accepted:
-            raise InputError(
-                f"the learner {name!r} has no parameter {key!r}; it takes {', '.join(accepted)}; "
-                "correct the name"
-            )
-    return kind(**params)
+def _say_nothing(stage: str, done: int, total: int) -> None:
+    pass
 
 
 def _json_value(value: Any) -> Any:

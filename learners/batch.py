@@ -39,17 +39,25 @@ class Batch:
     pixels : ndarray of uint8, shape (n_queries, height, width, 3), optional
     tags : TagMatrix, optional
         Tags as input, a picture a query.
+    groups : ndarray of int64, shape (n_queries,), optional
+        What a picture's bytes are: pictures of equal bytes share a number, -1 = not known.
+        Goes with the features that a learner is fitted on, so that no copy teaches it.
+    blocks : tuple of int, optional
+        Widths of the parts of a feature that are layers of their own, in order; they sum to
+        ``n_dims``.
 
     Raises
     ------
     InputError
-        If two of them hold different numbers of pictures.
+        If two of them hold different numbers of pictures, or blocks do not sum to the width.
     """
 
     features: NDArray[np.float32] | None = None
     neighbors: "Neighbors | None" = None
     pixels: NDArray[np.uint8] | None = None
     tags: TagMatrix | None = None
+    groups: NDArray[np.int64] | None = None
+    blocks: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         sizes = self._sizes()
@@ -59,6 +67,13 @@ class Batch:
                 f"a batch with {found} pictures; all describe the same pictures; "
                 "cut them to the same queries"
             )
+        if self.blocks is not None and self.features is not None:
+            width = self.features.shape[-1]
+            if sum(self.blocks) != width or min(self.blocks, default=0) < 1:
+                raise InputError(
+                    f"blocks {self.blocks} for features of {width} values; positive widths that "
+                    "sum to theirs are accepted; pass the widths that the extractor tells"
+                )
 
     def _sizes(self) -> dict[str, int]:
         sizes: dict[str, int] = {}
@@ -70,6 +85,8 @@ class Batch:
             sizes["pixels"] = len(self.pixels)
         if self.tags is not None:
             sizes["tags"] = self.tags.n_images
+        if self.groups is not None:
+            sizes["groups"] = len(self.groups)
         return sizes
 
     @property

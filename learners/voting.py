@@ -66,6 +66,9 @@ class NeighborVoting(VotingLearner):
     def __post_init__(self) -> None:
         self.n_neighbors = whole_number("n_neighbors", self.n_neighbors)
 
+    def _rebase(self, tags: TagMatrix, columns: NDArray[np.int64]) -> None:
+        self.tags_ = tags
+
     def voters(self, neighbors: "Neighbors") -> Voters:
         """Return who votes on each query, with which weight; see :func:`voters`."""
         self._check_fitted()

@@ -18,9 +18,10 @@ from benchmarks.solving import solve
 from benchmarks.suites import SUITES, FeatureKind, Method, Suite
 from indexing.errors import ArtifactError, InputError
 from indexing.index import Neighbors
-from learners.base import LEARNERS, Batch, TagMatrix, learner_class, make_learner
+from learners.base import Batch, TagMatrix
 from learners.metrics import LabelCounts, parse_measure
 from learners.ranking import rank_tags
+from learners.table import LEARNERS, learner_class, make_learner
 
 KEYS = {
     "case", "suite", "dataset", "method", "params", "seed", "measures", "scores", "n_images",

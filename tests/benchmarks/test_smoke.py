@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from learners.base import LEARNERS
+from learners.table import LEARNERS
 
 CPU_SECONDS = 30
 

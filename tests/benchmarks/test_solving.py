@@ -16,9 +16,10 @@ from benchmarks.solving import solve
 from benchmarks.tuning import Tuning, choose, grid_of
 from indexing.errors import InputError
 from indexing.index import Metric
-from learners.base import LEARNERS, Batch, Needs, TagLearner, make_learner
+from learners.base import Batch, Needs, TagLearner
 from learners.metrics import parse_measure
 from learners.selection import choose_n_neighbors
+from learners.table import LEARNERS, make_learner
 
 SEEN: dict[str, object] = {}
 

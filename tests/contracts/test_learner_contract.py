@@ -13,9 +13,10 @@ import pytest
 
 from indexing.errors import ArtifactError, InputError, NotFittedError
 from indexing.index import Neighbors
-from learners.base import LEARNERS, Batch, Needs, TagLearner, TagMatrix, learner_class, make_learner
+from learners.base import Batch, Needs, TagLearner, TagMatrix
 from learners.ranking import rank_tags
-from tests.reference import baselines, voting
+from learners.table import LEARNERS, learner_class, make_learner
+from tests.reference import baselines, heads, voting
 
 N_DIMS, K = 6, 12
 
@@ -74,6 +75,16 @@ CASES = [
             ),
         )
         for ridge, n_dims, n, decay in ((0.2, None, 7, 5.0), (2.0, 3, 100, 2.0))
+    ),
+    *(
+        Case(
+            "heads",
+            {"regularization": ridge, "width": width, "prior_correction": correction},
+            lambda b, t, p=(ridge, correction, width): heads.least_squares_scores(
+                b.features, known(t), t, *p
+            ),
+        )
+        for ridge, width, correction in ((0.05, 1.0, 0.2), (0.5, 2.0, 0.0))
     ),
 ]
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from indexing.errors import ArtifactError, InputError
-from learners.base import Batch, Needs, TagLearner, TagMatrix, learner_class, make_learner
+from learners.base import Batch, Needs, TagLearner, TagMatrix
+from learners.table import learner_class, make_learner
 from learners.voting import KNN, TagVote
 
 TAGS = TagMatrix.from_lists([0, 1], [[0], [1]], n_tags=2)
@@ -103,3 +104,27 @@ def test_voting_costs_no_heavy_import() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_a_learner_takes_pictures_and_tags_as_they_are_now() -> None:
+    learner = KNN(n_neighbors=1).fit(Batch(), TAGS)
+    now = TagMatrix.from_lists([1, 2], [[1], [0]], n_tags=3)
+    again = learner.rebased(now, np.array([0, 1, -1]))
+    assert (again.tags_, again.n_tags_) == (now, 3)
+    assert (learner.tags_, learner.n_tags_) == (TAGS, 2)
+    with pytest.raises(InputError, match="2 columns up to 1 for 3 tags of a learner fitted on 2"):
+        learner.rebased(now, np.array([0, 1]))
+    with pytest.raises(InputError, match="3 columns up to 2 for 3 tags"):
+        learner.rebased(now, np.array([0, 1, 2]))
+    with pytest.raises(InputError, match="'random' knows only the pictures .* train it again"):
+        make_learner("random").fit(Batch(), TAGS).rebased(now, np.array([0, 1, -1]))
+
+
+def test_blocks_sum_to_the_width() -> None:
+    features = np.zeros((3, 4), np.float32)
+    assert Batch(features=features, blocks=(1, 3)).n_queries == 3
+    for blocks in ((1, 2), (4, 0), ()):
+        with pytest.raises(InputError, match="for features of 4 values"):
+            Batch(features=features, blocks=blocks)
+    with pytest.raises(InputError, match="features of 3, groups of 2 pictures"):
+        Batch(features=features, groups=np.zeros(2, np.int64))

@@ -3,9 +3,10 @@ import pytest
 
 from indexing.errors import InputError
 from indexing.index import Neighbors
-from learners.base import Batch, TagMatrix, make_learner
+from learners.base import Batch, TagMatrix
 from learners.baselines import LabelTransfer, RandomScores, TagFrequency
 from learners.metrics import Measure
+from learners.table import make_learner
 from tests.reference import baselines as reference
 
 # Eight pictures; tag 0 is on five of them, tag 1 on four, tag 2 on two, tag 3 on one.

@@ -1,8 +1,8 @@
 import pytest
 
 from indexing.errors import InputError
-from learners.base import make_learner
 from learners.settings import parse_setting
+from learners.table import make_learner
 
 
 @pytest.mark.parametrize(
