@@ -1,0 +1,27 @@
+"""Training of networks: the only loop of this project, for every one of them.
+
+A module that trains says what it wants in :class:`TrainingSettings`, hands over its network,
+its pictures (:class:`Examples`) and a loss, and gets the network back at its best.
+Importing this package does not import torch; training does.
+"""
+
+from learners.training.loop import EpochReport, Progress, Training, train
+from learners.training.material import ArrayExamples, Examples, hold_out, predict, seeded
+from learners.training.settings import Optimizer, Precision, Schedule, StopBy, TrainingSettings
+
+__all__ = [
+    "ArrayExamples",
+    "EpochReport",
+    "Examples",
+    "Optimizer",
+    "Precision",
+    "Progress",
+    "Schedule",
+    "StopBy",
+    "Training",
+    "TrainingSettings",
+    "hold_out",
+    "predict",
+    "seeded",
+    "train",
+]
