@@ -1,0 +1,249 @@
+"""Radial units, each answering to how near a picture is to one of the training pictures."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexing.errors import InputError
+from learners.parameters import real_number, whole_number
+
+__all__ = ["RadialUnits", "bent_log_odds", "fit_least_squares", "fit_radial_units", "principal_map"]
+
+# Activations held at a time: 64 MB as float64.
+_CHUNK_VALUES = 1 << 23
+
+# How sharply an estimate outside [0, 1] is bent back into it.
+_SHARPNESS = 50.0
+
+# Least eigenvalue of the units' own kernel that is divided by: copies make it singular.
+_LEAST_EIGENVALUE = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class RadialUnits:
+    r"""Map a feature ``x`` to its nearness to each centre, in (0, 1].
+
+    .. math:: k_j(x) = \exp(-\lVert x - c_j \rVert^2 / w^2)
+
+    Parameters
+    ----------
+    centers : ndarray of float32, shape (n_units, n_dims)
+    width : float
+        The :math:`w`, above 0.
+
+    Examples
+    --------
+    >>> units = RadialUnits(np.array([[0, 0], [3, 4]], np.float32), width=5.0)
+    >>> units(np.zeros((1, 2), np.float32)).round(3)
+    array([[1.   , 0.368]])
+    """
+
+    centers: NDArray[np.float32]
+    width: float
+
+    @property
+    def n_units(self) -> int:
+        """Number of units."""
+        return len(self.centers)
+
+    @cached_property
+    def _exact(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        # A distance is a small difference of large numbers: float32 would leave 3 digits.
+        centers = self.centers.astype(np.float64)
+        return centers, np.einsum("ij,ij->i", centers, centers)
+
+    def __call__(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the activations, float64 (n_images, n_units), of float32 (n_images, n_dims).
+
+        Raises
+        ------
+        InputError
+            If the features are of another width.
+        """
+        centers, squares = self._exact
+        if features.ndim != 2 or features.shape[1] != centers.shape[1]:
+            raise InputError(
+                f"features of shape {features.shape} for units of {centers.shape[1]} values; "
+                f"(n, {centers.shape[1]}) is accepted; give what they were fitted on"
+            )
+        exact = features.astype(np.float64)  # (n_images, n_dims)
+        distances = exact @ centers.T  # (n_images, n_units)
+        distances *= -2
+        distances += squares
+        distances += np.einsum("ij,ij->i", exact, exact)[:, None]
+        np.maximum(distances, 0, out=distances)
+        distances /= -(self.width**2)
+        nearness: NDArray[np.float64] = np.exp(distances, out=distances)
+        return nearness
+
+    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Return the arrays that :meth:`from_arrays` takes."""
+        return {"centers": self.centers, "width": np.asarray(self.width, np.float64)}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> "RadialUnits":
+        """Rebuild the units."""
+        centers = np.asarray(arrays["centers"], dtype=np.float32)
+        return cls(centers, float(np.asarray(arrays["width"], dtype=np.float64)))
+
+
+def fit_radial_units(
+    features: NDArray[np.float32], n_units: int, *, scale: float = 1.0, seed: int = 0
+) -> RadialUnits:
+    r"""Take training pictures as centres, and the spread of the features as the width.
+
+    .. math:: w^2 = \textit{scale}^2 \, \frac{1}{n} \sum_i \lVert x_i - \bar x \rVert^2
+
+    Parameters
+    ----------
+    features : ndarray of float32, shape (n_images, n_dims)
+    n_units : int
+        At most; drawn without repetition where there are more pictures.
+    scale : float, default=1
+        Above 0.
+    seed : int, default=0
+        Of the draw.
+
+    Examples
+    --------
+    >>> fit_radial_units(np.eye(3, dtype=np.float32), 2).centers.shape
+    (2, 3)
+    """
+    whole_number("n_units", n_units)
+    real_number("scale", scale, above=0)
+    n_images = len(features)
+    chosen = np.arange(n_images)
+    if n_images > n_units:
+        drawn = np.random.default_rng(seed).choice(n_images, size=n_units, replace=False)
+        chosen = np.sort(drawn)
+    spread = float(features.var(axis=0, dtype=np.float64).sum()) if n_images else 0.0
+    # Pictures that are all alike have no spread; any width tells them from others.
+    width = scale * np.sqrt(spread) if spread > 0 else scale
+    return RadialUnits(np.array(features[chosen], dtype=np.float32), float(width))
+
+
+def fit_least_squares(
+    units: RadialUnits,
+    features: NDArray[np.float32],
+    targets: NDArray[np.generic],
+    regularization: float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    r"""Fit a function of radial units to targets, in closed form.
+
+    With :math:`K` the activations of the training pictures, :math:`K_c` those of the centres
+    and :math:`\bar y` the mean target,
+
+    .. math:: A = (K^\top K + \lambda K_c)^{-1} K^\top (Y - \bar y), \qquad
+              f(x) = \bar y + k(x) A ,
+
+    which is kernel ridge regression where every training picture is a centre, and its
+    subset-of-regressors approximation where only some are.
+
+    Parameters
+    ----------
+    units : RadialUnits
+    features : ndarray of float32, shape (n_images, n_dims)
+    targets : ndarray of bool or number, shape (n_images, n_targets)
+    regularization : float
+        The :math:`\lambda`, above 0.
+
+    Returns
+    -------
+    weights : ndarray of float64, shape (n_units, n_targets)
+    mean : ndarray of float64, shape (n_targets,)
+
+    Notes
+    -----
+    Computed in float64. The cost is pictures times units squared, plus the cube of the units.
+
+    References
+    ----------
+    J. Quinonero-Candela, C. Rasmussen, "A Unifying View of Sparse Approximate Gaussian Process
+    Regression", JMLR 6, 2005 (subset of regressors).
+    """
+    from scipy.linalg import solve
+
+    real_number("regularization", regularization, above=0)
+    mean = targets.mean(axis=0, dtype=np.float64)  # (n_targets,)
+    own = units(units.centers)  # (n_units, n_units)
+    # Where every picture is a centre there is a better conditioned form.
+    if np.array_equal(units.centers, features):
+        system, right = own, targets - mean
+        system[np.diag_indices_from(system)] += regularization
+    else:
+        system, right = regularization * own, np.zeros((units.n_units, len(mean)))
+        for part in _chunks(len(features), units.n_units):
+            nearness = units(features[part])  # (n, n_units)
+            system += nearness.T @ nearness
+            right += nearness.T @ (targets[part] - mean)
+        # Copies among the centres leave the system singular; this is far below any picture.
+        system[np.diag_indices_from(system)] += 1e-9 * regularization
+    weights: NDArray[np.float64] = solve(system, right, assume_a="pos", overwrite_a=True)
+    return weights, mean
+
+
+def bent_log_odds(estimates: NDArray[np.floating]) -> NDArray[np.floating]:
+    r"""Return the log-odds of estimates of a probability that may lie outside [0, 1].
+
+    .. math:: \log s(p) - \log s(1 - p), \qquad s(p) = \log(1 + e^{50 p}) / 50
+
+    Parameters
+    ----------
+    estimates : ndarray of float, any shape
+
+    Returns
+    -------
+    ndarray of float, shape of `estimates`
+        Ascending with the estimate, finite, and the plain log-odds well inside [0, 1].
+
+    Examples
+    --------
+    >>> bent_log_odds(np.array([-0.5, 0.0, 0.2, 0.5])).round(3)
+    array([-29.317,  -4.279,  -1.386,   0.   ])
+    """
+    log_odds: NDArray[np.floating] = _log_bent(estimates) - _log_bent(1 - estimates)
+    return log_odds
+
+
+def principal_map(units: RadialUnits, n_kept: int) -> NDArray[np.float64]:
+    r"""Return what turns activations into few inputs of a network, strongest first.
+
+    Parameters
+    ----------
+    units : RadialUnits
+    n_kept : int
+        Directions, at most.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_units, n_kept or fewer)
+        :math:`V S^{-1/2}` of the eigendecomposition :math:`V S V^\top` of the centres' own
+        activations, without directions that are nothing but rounding. While all are kept,
+        scalar products of ``units(x) @ principal_map(units)`` are the centres' kernel.
+
+    References
+    ----------
+    C. Williams, M. Seeger, "Using the Nystrom Method to Speed Up Kernel Machines", NIPS 2000.
+    """
+    values, vectors = np.linalg.eigh(units(units.centers))
+    values, vectors = values[::-1][:n_kept], vectors[:, ::-1][:, :n_kept]
+    kept = values > _LEAST_EIGENVALUE * max(values.max(initial=0), 1)
+    return np.ascontiguousarray(vectors[:, kept] / np.sqrt(values[kept]))
+
+
+def _log_bent(shares: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return log(log(1 + e^(50 p))), which is 50 p far below 0."""
+    bent = _SHARPNESS * shares
+    log_bent: NDArray[np.floating] = np.where(
+        bent < -30, bent, np.log(np.logaddexp(0, np.maximum(bent, -30)))
+    )
+    return log_bent
+
+
+def _chunks(n_images: int, width: int) -> Iterator[slice]:
+    step = max(1, _CHUNK_VALUES // max(width, 1))
+    for start in range(0, n_images, step):
+        yield slice(start, min(start + step, n_images))
