@@ -116,7 +116,7 @@ def test_a_learner_takes_pictures_and_tags_as_they_are_now() -> None:
         learner.rebased(now, np.array([0, 1]))
     with pytest.raises(InputError, match="3 columns up to 2 for 3 tags"):
         learner.rebased(now, np.array([0, 1, 2]))
-    with pytest.raises(InputError, match="'random' knows only the pictures .* train it again"):
+    with pytest.raises(InputError, match=r"'random' knows only the pictures .* train it again"):
         make_learner("random").fit(Batch(), TAGS).rebased(now, np.array([0, 1, -1]))
 
 
