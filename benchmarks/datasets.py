@@ -106,7 +106,10 @@ def content_groups(corpus: Corpus) -> NDArray[np.int64]:
 
 
 def exercises(
-    protocol: Protocol, dataset: Dataset, features: NDArray[np.float32] | None
+    protocol: Protocol,
+    dataset: Dataset,
+    features: NDArray[np.float32] | None,
+    blocks: tuple[int, ...] | None = None,
 ) -> tuple[list[Posed], dict[str, Any]]:
     """Make exercises of a data set.
 
@@ -117,6 +120,8 @@ def exercises(
     features : ndarray of float32, shape (n_images, n_dims), optional
         Of the pictures of the data set, in its order; rows of unused pictures are not read.
         None = the tags are the features.
+    blocks : tuple of int, optional
+        Widths of the parts of a feature that are layers of their own.
 
     Returns
     -------
@@ -148,6 +153,7 @@ def exercises(
             groups=dataset.groups[positions],
             vocabulary=vocabulary,
             features=None if features is None else features[positions],
+            blocks=blocks,
         )
 
     known = tagged(train, truth=False)

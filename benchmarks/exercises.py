@@ -38,6 +38,8 @@ class TaggedSet:
     vocabulary : ndarray of str, shape (n_tags,)
     features : ndarray of float32, shape (n_images, n_dims), optional
         As the index sees them. None = the tags themselves are the features.
+    blocks : tuple of int, optional
+        Widths of the parts of a feature that are layers of their own.
     """
 
     image_ids: NDArray[np.str_]
@@ -45,6 +47,7 @@ class TaggedSet:
     groups: NDArray[np.int64]
     vocabulary: NDArray[np.str_]
     features: NDArray[np.float32] | None = None
+    blocks: tuple[int, ...] | None = None
 
     @property
     def n_images(self) -> int:
@@ -70,6 +73,7 @@ class TaggedSet:
             groups=self.groups[positions],
             vocabulary=self.vocabulary,
             features=None if self.features is None else self.features[positions],
+            blocks=self.blocks,
         )
 
 

@@ -36,11 +36,14 @@ class Features:
     vectors : ndarray of float32, shape (n_images, n_dims), or None
         In the order of the corpus, zero for pictures without tags and labels. None = tags
         are all that is known.
+    blocks : tuple of int, optional
+        Widths of the parts of a vector that are layers of their own.
     """
 
     name: str
     digest: str
     vectors: NDArray[np.float32] | None
+    blocks: tuple[int, ...] | None = None
 
 
 TAGS_ONLY = Features(name="tags", digest="", vectors=None)
@@ -100,7 +103,12 @@ def extracted_features(
         for start in range(0, len(places), _FETCHED_AT_ONCE):
             part = places[start : start + _FETCHED_AT_ONCE]
             vectors[part] = transform(features.fetch([facts[i].content or b"" for i in part]))
-    return Features(name=extractor_name, digest=extractor.fingerprint.digest, vectors=vectors)
+    return Features(
+        name=extractor_name,
+        digest=extractor.fingerprint.digest,
+        vectors=vectors,
+        blocks=tuple(extractor.blocks),
+    )
 
 
 def ready_features(
@@ -137,4 +145,4 @@ def ready_features(
     vectors = np.zeros((len(dataset.corpus), n_dims), np.float32)
     vectors[places] = VectorTransform(widths=widths)(raw)
     digest = hashlib.sha256(vectors.tobytes()).hexdigest()[:16]
-    return Features(name=features_path.name, digest=digest, vectors=vectors)
+    return Features(name=features_path.name, digest=digest, vectors=vectors, blocks=widths)

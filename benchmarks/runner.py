@@ -192,7 +192,7 @@ def _planned(
             chosen = [method for method in methods if method.features is kind]
             if not chosen:
                 continue
-            posed, known = exercises(protocol, dataset, of_kind.vectors)
+            posed, known = exercises(protocol, dataset, of_kind.vectors, of_kind.blocks)
             if known not in facts:
                 facts.append(known)
             for one in posed:

@@ -4,31 +4,20 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from indexing.index import ArraySource, Index, Metric, Neighbors, build_index
+from learners.base import Space
 from learners.votes import exclude
 
-__all__ = ["Search", "Space"]
+__all__ = ["Search"]
 
 # Widths that neighbours are fetched in: few searches, and the usual ones are cheap.
 _WIDTHS = (64, 1_024)
 # Neighbours held for all questions together: 200 MB.
 _MAX_NEIGHBORS = 1 << 24
-
-
-class Space(Protocol):
-    """What a learner may put in the place of the features: it maps them, and says how near is."""
-
-    @property
-    def metric(self) -> Metric:
-        """What distances are measured by in the space."""
-
-    def __call__(self, vectors: NDArray[np.float32], /) -> NDArray[np.float32]:
-        """Map vectors, float32 (n, n_dims), to float32 (n, n_space_dims)."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,13 +50,16 @@ class Search:
     _found: dict[str, Neighbors] = field(default_factory=dict, init=False, repr=False)
 
     def in_space(self, space: Space) -> "Search":
-        """Return the search of the same pictures in another space."""
+        """Return the search of the same pictures in another space, by the cosine.
+
+        A space that has a `metric` is searched by that one.
+        """
         return Search(
             rows=self.rows,
             groups=self.groups,
             vectors=space(self.vectors),
             questions=space(self.questions),
-            metric=space.metric,
+            metric=getattr(space, "metric", Metric.COSINE),
         )
 
     def neighbors(self, n: int) -> Neighbors:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.exercises import Exercise
-from benchmarks.searching import Search, Space
+from benchmarks.searching import Search
 from indexing.errors import InputError
 from indexing.index import Neighbors
 from learners.base import Batch, Needs, TagLearner
@@ -140,7 +140,7 @@ def fit(learner: str, params: Mapping[str, Any], exercise: Exercise, *, seed: in
         fit_seconds += exercise.search.seconds["training"]
     search = None
     if Needs.NEIGHBORS in made.needs:
-        space: Space | None = getattr(made, "space", None)
+        space = made.space
         search = exercise.search if space is None else exercise.search.in_space(space)
     return Fitted(learner=made, exercise=exercise, fit_seconds=fit_seconds, search=search)
 
@@ -156,8 +156,11 @@ def solve(learner: str, params: Mapping[str, Any], exercise: Exercise, *, seed: 
 def _training_batch(learner: TagLearner, exercise: Exercise) -> Batch:
     training = exercise.training
     needs = learner.fit_needs
+    reads_features = Needs.FEATURES in needs
     return Batch(
-        features=training.vectors if Needs.FEATURES in needs else None,
+        features=training.vectors if reads_features else None,
+        groups=training.groups if reads_features else None,
+        blocks=training.blocks if reads_features else None,
         neighbors=(
             exercise.training_neighbors(_n_wanted(learner, training.n_images))
             if Needs.NEIGHBORS in needs
@@ -172,6 +175,7 @@ def _question_batch(learner: TagLearner, exercise: Exercise, search: Search | No
     needs = learner.needs
     batch = Batch(
         features=questions.vectors if Needs.FEATURES in needs else None,
+        blocks=exercise.training.blocks if Needs.FEATURES in needs else None,
         neighbors=None if search is None else _enough_neighbors(learner, search),
         tags=_inputs(questions.given, learner) if Needs.TAGS in needs else None,
     )

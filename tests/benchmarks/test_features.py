@@ -46,6 +46,7 @@ def test_vectors_are_those_of_the_index_and_are_extracted_once(dataset, extracto
     assert extractor.n_seen == 0
     assert np.array_equal(first.vectors, second.vectors)
     assert (first.digest, first.name) == (extractor.fingerprint.digest, "toy")
+    assert first.blocks == (48, 3)
 
 
 def test_a_labelled_picture_that_cannot_be_read_is_an_error(dataset, extractor, tmp_path):
@@ -60,6 +61,7 @@ def test_ready_features_are_matched_by_name(dataset, tmp_path):
     (tmp_path / "ids.txt").write_text("blue.png\nred.png\ngreen.png\n")
     made = ready_features(dataset, tmp_path / "x.npy", tmp_path / "ids.txt", (3, 1))
     assert np.array_equal(made.vectors[:3], VectorTransform(widths=(3, 1))(raw)[[1, 2, 0]])
+    assert made.blocks == (3, 1)
     (tmp_path / "ids.txt").write_text("blue.png\nred.png\nyellow.png\n")
     with pytest.raises(InputError, match=r"no features for 1 of 3 pictures, 'green\.png'"):
         ready_features(dataset, tmp_path / "x.npy", tmp_path / "ids.txt")

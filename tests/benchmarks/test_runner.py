@@ -247,6 +247,21 @@ def test_completion_runs_on_tags_alone(tmp_path, folds):
     assert lines[0]["params"]["chosen_by"].startswith("mean c-f1@5 of 5 folds")
 
 
+def test_a_learner_is_told_of_the_layers_of_the_features(tmp_path, monkeypatch):
+    given = []
+    fit = learner_class("cca-knn").fit
+    monkeypatch.setattr(
+        learner_class("cca-knn"),
+        "fit",
+        lambda self, batch, *more: (given.append(batch.blocks), fit(self, batch, *more))[1],
+    )
+    dataset, vectors = planted(n_train=60, n_test=10)
+    features = Features(name="planted", digest="", vectors=vectors, blocks=(30, 2))
+    methods = [Method.of("cca-knn:n_neighbors=5")]
+    run_suite(small_suite(), methods, dataset, {FeatureKind.DEEP: features}, tmp_path)
+    assert set(given) == {(30, 2)}
+
+
 def test_thresholds_are_compared_with_the_learners_own_scores(tmp_path):
     suite = small_suite(emission=Emission(Emit.ABOVE, 0.4))
     lines = run(tmp_path, methods=["knn"], suite=suite)

@@ -58,6 +58,10 @@ class FewSpy(NeighborSpy):
     n_neighbors: int = 7
 
 
+class FeatureSpy(Spy):
+    needs = fit_needs = Needs.FEATURES
+
+
 class Doubled:
     """Twice the first two values, compared by their squared distance."""
 
@@ -72,7 +76,8 @@ class SpaceSpy(Spy):
 
     @property
     def space(self):
-        return Doubled() if self.level else None
+        # By its own metric, by the cosine, or none.
+        return {0: None, 1: Doubled(), 2: lambda vectors: 2 * vectors[:, :2]}[int(self.level)]
 
 
 class TagSpy(Spy):
@@ -122,6 +127,7 @@ def table(monkeypatch):
         Spy,
         NeighborSpy,
         FewSpy,
+        FeatureSpy,
         SpaceSpy,
         TagSpy,
         PixelSpy,
@@ -134,10 +140,10 @@ def table(monkeypatch):
         monkeypatch.setitem(LEARNERS, name, f"{__name__}:{kind.__name__}")
 
 
-def posed(completion=None):
+def posed(completion=None, blocks=None):
     dataset, features = planted(n_train=80, n_test=30)
     (one,), _ = exercises(
-        Protocol(completion=completion), dataset, None if completion else features
+        Protocol(completion=completion), dataset, None if completion else features, blocks
     )
     return one
 
@@ -188,9 +194,27 @@ def test_neighbors_are_those_of_the_learners_own_space():
     rows = exercise.training.tags.rows
     assert np.array_equal(found.rows, rows[np.argsort(distances, axis=1, kind="stable")])
     assert solution.predict_seconds > 0
+    units = [one / np.linalg.norm(one, axis=1, keepdims=True) for one in (known, asked)]
+    solve("spacespy", {"level": 2.0}, exercise, seed=0)
+    cosines = np.sort(1 - units[1] @ units[0].T, axis=1)
+    np.testing.assert_allclose(SEEN["asked"].neighbors.distances, cosines, atol=1e-6)
     solve("spacespy", {"level": 0.0}, exercise, seed=0)
     assert np.array_equal(SEEN["asked"].neighbors.rows, exercise.neighbors(79).rows)
     assert not np.array_equal(SEEN["asked"].neighbors.rows, found.rows)
+
+
+def test_features_come_with_their_copies_and_their_layers():
+    one = posed(blocks=(20, 12))
+    known = one.exercise.training
+    groups = np.arange(known.n_images) // 2
+    training = dataclasses.replace(known, groups=groups)
+    solve("featurespy", {}, dataclasses.replace(one.exercise, training=training), seed=0)
+    batch, _ = SEEN["fit"]
+    assert np.array_equal(batch.features, known.vectors)
+    assert np.array_equal(batch.groups, groups)
+    assert batch.blocks == SEEN["asked"].blocks == (20, 12)
+    assert SEEN["asked"].groups is None
+    assert known.take(np.arange(5)).blocks == (20, 12)
 
 
 def test_tags_as_input_are_those_of_the_questions():
