@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexing.errors import InputError
-from learners.training import ArrayExamples, Progress, TrainingSettings, hold_out, seeded, train
+from learners.base import Progress
+from learners.training import ArrayExamples, TrainingSettings, hold_out, seeded, train
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -94,6 +95,20 @@ class DenseLayers:
                 values = np.maximum(values, 0)
             values = values @ matrix + bias  # (n_images, n_out)
         return values
+
+    def taking(self, columns: NDArray[np.int64]) -> "DenseLayers":
+        """Return layers with some of the outputs, -1 = one that is always 0, int64 (n_out,)."""
+
+        def taken(last: NDArray[np.floating]) -> NDArray[np.floating]:
+            chosen: NDArray[np.floating] = np.where(
+                columns < 0, last.dtype.type(0), last[..., columns]
+            )
+            return chosen
+
+        return DenseLayers(
+            (*self.weights[:-1], taken(self.weights[-1])),
+            (*self.biases[:-1], taken(self.biases[-1])),
+        )
 
     def to_arrays(self, prefix: str) -> dict[str, NDArray[np.generic]]:
         """Return the arrays that :meth:`from_arrays` takes, their names behind `prefix`."""

@@ -24,7 +24,7 @@ from learners.radial import (
     principal_map,
 )
 from learners.tag_matrix import TagMatrix
-from learners.training import Progress, TrainingSettings
+from learners.training import TrainingSettings
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -114,7 +114,6 @@ class Heads(TagLearner):
 
     name: ClassVar[str] = "heads"
     needs: ClassVar[Needs] = Needs.FEATURES
-    fit_needs: ClassVar[Needs] = Needs.FEATURES
     predict_params: ClassVar[frozenset[str]] = frozenset({"prior_correction"})
 
     NETWORK: ClassVar[Mapping[str, Any]] = {
@@ -191,28 +190,22 @@ class Heads(TagLearner):
             raise InputError(f"quantity is {self.quantity!r}; it is true or false; choose one")
         self._settings()
         self._checkpoints: Path | None = None
-        self._on_progress: Progress | None = None
 
     def params(self) -> dict[str, Any]:
         """Return the hyper-parameters as JSON knows them."""
         return {**super().params(), "hidden": list(self.hidden)}
 
-    def training_with(
-        self, *, checkpoints: Path | None = None, on_progress: Progress | None = None
-    ) -> Self:
-        """Say where fitting keeps its state, and to whom it reports.
+    @property
+    def fit_needs(self) -> Needs:
+        """What :meth:`fit` reads beside the tags."""
+        return Needs.FEATURES
 
-        Parameters
-        ----------
-        checkpoints, on_progress
-            As :func:`learners.training.train` takes them.
+    def keeping(self, checkpoints: Path) -> Self:
+        """Return the learner itself, which now keeps the state of its training in a folder.
 
-        Returns
-        -------
-        Self
-            The learner itself.
+        A fit that was stopped goes on from there, as :func:`learners.training.train` does.
         """
-        self._checkpoints, self._on_progress = checkpoints, on_progress
+        self._checkpoints = checkpoints
         return self
 
     def predict_quantities(self, batch: Batch) -> NDArray[np.float64]:
@@ -239,7 +232,7 @@ class Heads(TagLearner):
         quantities = np.diff(tags.indptr)
         self.mean_quantity_ = float(quantities.mean()) if tags.n_images else 0.0
         self.inputs_, self.networks_, self.quantity_ = None, (), None
-        if self._nothing_learned:
+        if not tags.n_images or not tags.n_tags:
             return
         if self.quantity:
             self.quantity_ = LabelQuantity(seed=self.seed).fit(
@@ -247,7 +240,7 @@ class Heads(TagLearner):
                 quantities,
                 groups,
                 checkpoints=self._checkpoints,
-                on_progress=self._on_progress,
+                on_progress=self._report,
             )
         present = tags.toarray()  # (n_images, n_tags)
         if self.n_units:
@@ -306,7 +299,7 @@ class Heads(TagLearner):
             groups=groups,
             stage=self.name,
             checkpoints=self._checkpoints,
-            on_progress=self._on_progress,
+            on_progress=self._report,
         )
 
     def _loss(self) -> "Callable[[Tensor, Tensor], Tensor]":
@@ -351,12 +344,13 @@ class Heads(TagLearner):
         prior: NDArray[np.float64] = (self.counts_ + 0.5) / (self.n_images_ + 1)
         return prior
 
-    @property
-    def _nothing_learned(self) -> bool:
-        return self.n_images_ == 0 or len(self.counts_) == 0
+    def _rebase(self, tags: TagMatrix, columns: NDArray[np.int64]) -> None:
+        counts = np.append(self.counts_, 0)  # where -1 points to
+        self.counts_ = counts[columns]
+        self.networks_ = tuple(network.taking(columns) for network in self.networks_)
 
     def _arrays(self) -> dict[str, NDArray[np.generic]]:
-        facts = np.array([self.n_images_, self.mean_quantity_], dtype=np.float64)
+        facts = np.array([self.n_images_, self.mean_quantity_, len(self.networks_)])
         arrays: dict[str, NDArray[np.generic]] = {"counts": self.counts_, "facts": facts}
         if isinstance(self.inputs_, RadialUnits):
             arrays |= self.inputs_.to_arrays()
@@ -373,17 +367,16 @@ class Heads(TagLearner):
         facts = np.asarray(arrays["facts"], dtype=np.float64)
         self.n_images_, self.mean_quantity_ = int(facts[0]), float(facts[1])
         self.inputs_, self.networks_, self.quantity_ = None, (), None
-        if self._nothing_learned:
+        if not facts[2]:
             return
         if self.n_units:
             self.inputs_ = RadialUnits.from_arrays(arrays)
         else:
             mean, scale = (np.asarray(arrays[name], np.float32) for name in ("mean", "scale"))
             self.inputs_ = Standardization(mean, scale)
-        solved = self.n_units and self.loss is Loss.SQUARED and not self.hidden
         self.networks_ = tuple(
             DenseLayers.from_arrays(arrays, f"network_{member}_", len(self.hidden) + 1)
-            for member in range(1 if solved else self.n_members)
+            for member in range(int(facts[2]))
         )
         if self.quantity:
             self.quantity_ = LabelQuantity(seed=self.seed)

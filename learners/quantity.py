@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexing.errors import InputError, NotFittedError
+from learners.base import Progress
 from learners.dense import DenseLayers, Standardization, train_dense
 from learners.losses import squared_loss
 from learners.parameters import real_number
-from learners.training import Progress, StopBy, TrainingSettings
+from learners.training import StopBy, TrainingSettings
 
 __all__ = ["LabelQuantity"]
 

@@ -5,7 +5,7 @@ its pictures (:class:`Examples`) and a loss, and gets the network back at its be
 Importing this package does not import torch; training does.
 """
 
-from learners.training.loop import EpochReport, Progress, Training, train
+from learners.training.loop import EpochReport, Training, train
 from learners.training.material import ArrayExamples, Examples, hold_out, predict, seeded
 from learners.training.settings import Optimizer, Precision, Schedule, StopBy, TrainingSettings
 
@@ -15,7 +15,6 @@ __all__ = [
     "Examples",
     "Optimizer",
     "Precision",
-    "Progress",
     "Schedule",
     "StopBy",
     "Training",

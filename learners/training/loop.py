@@ -8,11 +8,12 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from indexing.errors import InputError
+from learners.base import Progress
 from learners.metrics import Measure
 from learners.training.checkpoints import Checkpoints, weights_digest
 from learners.training.material import Examples, predict, seeded
@@ -22,10 +23,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = ["EpochReport", "Progress", "Training", "train"]
-
-Progress: TypeAlias = Callable[[str, int, int], None]
-"""Called with (stage, pictures done, pictures to do), counted over all epochs."""
+__all__ = ["EpochReport", "Training", "train"]
 
 _log = logging.getLogger(__name__)
 
@@ -98,6 +96,7 @@ def train(
     stage : str, default="training"
         Name for messages, progress and the file of the state.
     on_progress : callable, optional
+        Called with the stage, and with pictures done and to do, counted over all epochs.
 
     Returns
     -------

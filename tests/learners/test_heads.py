@@ -271,14 +271,38 @@ def test_a_training_that_was_stopped_goes_on(tmp_path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Heads(**params).training_with(checkpoints=tmp_path, on_progress=stop).fit(batch, tags)
+        Heads(**params).keeping(tmp_path).fit(batch, tags, stop)
     stages = set()
-    resumed = Heads(**params).training_with(
-        checkpoints=tmp_path, on_progress=lambda stage, done, total: stages.add(stage)
-    )
-    scores = resumed.fit(batch, tags).predict_scores(batch)
+    resumed = Heads(**params).keeping(tmp_path)
+    resumed.fit(batch, tags, lambda stage, done, total: stages.add(stage))
     assert stages == {"heads 2"}
-    np.testing.assert_array_equal(scores, Heads(**params).fit(batch, tags).predict_scores(batch))
+    np.testing.assert_array_equal(
+        resumed.predict_scores(batch), Heads(**params).fit(batch, tags).predict_scores(batch)
+    )
+
+
+@every_way
+def test_other_pictures_and_tags_need_no_training(params: dict) -> None:
+    batch, tags = drawn()
+    learner = make_learner("heads", **params).fit(batch, tags)
+    before = learner.predict_scores(batch)
+    now = TagMatrix.from_lists([3, 5], [[0], [3]], n_tags=4)
+    again = learner.rebased(now, np.array([2, -1, 4, 0]))
+    scores = again.predict_scores(batch)
+    np.testing.assert_allclose(scores[:, [0, 3]], before[:, [2, 0]], atol=1e-5)
+    np.testing.assert_allclose(scores[:, [1, 2]], -np.log(121), rtol=1e-6)
+    np.testing.assert_array_equal(learner.predict_scores(batch), before)
+    restored = TagLearner.from_state(*again.state())
+    np.testing.assert_array_equal(restored.predict_scores(batch), scores)
+
+
+def test_tags_that_come_where_there_were_none() -> None:
+    batch, _ = drawn()
+    nothing = TagMatrix.from_lists(range(60), [[]] * 60, n_tags=0)
+    learner = Heads().fit(batch, nothing)
+    again = learner.rebased(TagMatrix.from_lists([0], [[0]], n_tags=2), np.array([-1, -1]))
+    assert not again.predict_scores(batch).any()
+    assert not TagLearner.from_state(*again.state()).predict_scores(batch).any()
 
 
 def test_a_loss_that_is_not_finite_stops_with_a_message() -> None:
