@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from engine.commands.options import device_option, json_option
 __all__ = ["bench"]
 
 _DEFAULT_OUT = Path("bench-results")
+_SECONDS_SHOWN = 0.1
 
 
 def _names(context: click.Context, parameter: click.Parameter, text: str | None) -> Any:
@@ -157,6 +159,7 @@ class _CaseProgress:
 
     def __init__(self) -> None:
         self._bar: Any = None
+        self._shown_at = 0.0
 
     def __enter__(self) -> _CaseProgress:
         return self
@@ -172,6 +175,10 @@ class _CaseProgress:
             from tqdm import tqdm
 
             self._bar = tqdm(total=total, unit=" cases", file=sys.stderr)
+        now = time.monotonic()
+        if done == self._bar.n and now - self._shown_at < _SECONDS_SHOWN:
+            return  # a learner may report every step
+        self._shown_at = now
         self._bar.set_description_str(what, refresh=False)
         self._bar.update(done - self._bar.n)
         self._bar.refresh()

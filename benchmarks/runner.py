@@ -7,7 +7,7 @@ import resource
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from benchmarks.solving import solve
 from benchmarks.suites import FeatureKind, Method, Suite
 from benchmarks.tuning import Tuning, choose, grid_of
 from engine.generations import GenerationFolders
+from learners.base import Progress as FitProgress
 
 __all__ = ["run_suite"]
 
@@ -76,7 +77,7 @@ class _Task:
             seed=self.protocol.seed,
         )
 
-    def run(self, method: Method, folder: Path) -> dict[str, Any]:
+    def run(self, method: Method, folder: Path, on_progress: FitProgress) -> dict[str, Any]:
         """Choose, fit, ask, judge; save the scores and return the line."""
         case = self.case(method)
         with _PeakMemory() as memory:
@@ -88,8 +89,11 @@ class _Task:
                 lambda: self.folds,
                 self.tuning,
                 seed=case.seed,
+                on_progress=on_progress,
             )
-            solution = solve(method.learner, choice.params, exercise, seed=case.seed)
+            solution = solve(
+                method.learner, choice.params, exercise, seed=case.seed, on_progress=on_progress
+            )
         # From here on, and only here, the truth is looked at.
         emission = self.protocol.emission
         result = scored(solution, self.posed.answers, as_ranks=emission.how is not Emit.ABOVE)
@@ -149,7 +153,8 @@ def run_suite(
     fresh : bool, default=False
         Whether results that are there are thrown away.
     on_progress : callable
-        Called with (cases done, cases to do, what is being done).
+        Called with (cases done, cases to do, what is being done), more than once a case
+        where a learner tells how far it is.
 
     Returns
     -------
@@ -169,13 +174,20 @@ def run_suite(
         todo = [(task, method) for task, method in planned if not results.line(task.case(method))]
         cases = [task.case(method) for task, method in planned]
         for done, (task, method) in enumerate(todo):
-            on_progress(done, len(todo), f"{method.name} on {task.case(method).dataset}")
-            results.append(task.run(method, folder))
+            what = f"{method.name} on {task.case(method).dataset}"
+            on_progress(done, len(todo), what)
+            detailed = partial(_detailed, partial(on_progress, done, len(todo)), what)
+            results.append(task.run(method, folder, detailed))
             is_last_of_task = done + 1 == len(todo) or todo[done + 1][0] is not task
             if is_last_of_task:
                 task.forget()
         on_progress(len(todo), len(todo), "done")
         return results.settle(cases)
+
+
+def _detailed(tell: Callable[[str], None], what: str, stage: str, done: int, total: int) -> None:
+    """Tell how far the learner is that is being fitted."""
+    tell(f"{what}: {stage} {done}/{total}" if total else f"{what}: {stage} {done}")
 
 
 def _planned(

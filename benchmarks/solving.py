@@ -13,7 +13,7 @@ from benchmarks.exercises import Exercise
 from benchmarks.searching import Search
 from indexing.errors import InputError
 from indexing.index import Neighbors
-from learners.base import Batch, Needs, TagLearner
+from learners.base import Batch, Needs, Progress, TagLearner
 from learners.table import learner_class, make_learner
 from learners.tag_matrix import TagMatrix
 from learners.voting import NeighborVoting
@@ -104,7 +104,14 @@ class Fitted:
         )
 
 
-def fit(learner: str, params: Mapping[str, Any], exercise: Exercise, *, seed: int) -> Fitted:
+def fit(
+    learner: str,
+    params: Mapping[str, Any],
+    exercise: Exercise,
+    *,
+    seed: int,
+    on_progress: Progress | None = None,
+) -> Fitted:
     """Fit a learner on the training pictures of an exercise.
 
     Parameters
@@ -116,6 +123,8 @@ def fit(learner: str, params: Mapping[str, Any], exercise: Exercise, *, seed: in
     exercise : Exercise
     seed : int
         For a learner that has a hyper-parameter `seed`.
+    on_progress : callable, optional
+        Called with (stage, done, total) by learners that take long.
 
     Raises
     ------
@@ -134,7 +143,7 @@ def fit(learner: str, params: Mapping[str, Any], exercise: Exercise, *, seed: in
         )
     training_batch = _training_batch(made, exercise)
     started = time.perf_counter()
-    made.fit(training_batch, exercise.training.tags)
+    made.fit(training_batch, exercise.training.tags, on_progress)
     fit_seconds = time.perf_counter() - started
     if Needs.NEIGHBORS in made.fit_needs:
         fit_seconds += exercise.search.seconds["training"]
@@ -145,12 +154,19 @@ def fit(learner: str, params: Mapping[str, Any], exercise: Exercise, *, seed: in
     return Fitted(learner=made, exercise=exercise, fit_seconds=fit_seconds, search=search)
 
 
-def solve(learner: str, params: Mapping[str, Any], exercise: Exercise, *, seed: int) -> Solution:
+def solve(
+    learner: str,
+    params: Mapping[str, Any],
+    exercise: Exercise,
+    *,
+    seed: int,
+    on_progress: Progress | None = None,
+) -> Solution:
     """Fit a learner on the training pictures of an exercise and ask it the questions.
 
     Parameters and errors are those of :func:`fit`.
     """
-    return fit(learner, params, exercise, seed=seed).answer()
+    return fit(learner, params, exercise, seed=seed, on_progress=on_progress).answer()
 
 
 def _training_batch(learner: TagLearner, exercise: Exercise) -> Batch:

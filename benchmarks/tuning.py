@@ -12,6 +12,7 @@ from benchmarks.exercises import Answers, Exercise
 from benchmarks.posing import Posed
 from benchmarks.scoring import scored
 from benchmarks.solving import Solution, fit
+from learners.base import Progress
 from learners.metrics import Measure
 from learners.metrics.decisions import COUNT_MEASURES, LabelCounts
 from learners.ranking import rank_tags
@@ -75,6 +76,7 @@ def choose(
     tuning: Tuning,
     *,
     seed: int,
+    on_progress: Progress | None = None,
 ) -> Choice:
     """Choose what is not fixed.
 
@@ -90,6 +92,8 @@ def choose(
         Folds of those training pictures; called where they are needed.
     tuning : Tuning
     seed : int
+    on_progress : callable, optional
+        As :func:`benchmarks.solving.fit` takes it.
 
     Returns
     -------
@@ -112,7 +116,7 @@ def choose(
             tuple(({"n_neighbors": n}, value) for n, value in chosen.curve.items()),
         )
     cells = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
-    values = _cell_values(learner, fixed, cells, folds(), tuning.measure, seed)
+    values = _cell_values(learner, fixed, cells, folds(), tuning.measure, seed, on_progress)
     curve = [({**fixed, **cell}, value) for cell, value in zip(cells, values, strict=True)]
     best = max(curve, key=lambda tried: np.nan_to_num(tried[1], nan=-np.inf))
     how = f"mean {tuning.measure} of {tuning.n_folds} folds of the training pictures"
@@ -126,6 +130,7 @@ def _cell_values(
     folds: Sequence[Posed],
     measure: Measure,
     seed: int,
+    on_progress: Progress | None,
 ) -> list[float]:
     """Return the mean over the folds of each cell, fitting once what is fitted alike."""
     asked_with = learner_class(learner).predict_params
@@ -136,7 +141,8 @@ def _cell_values(
     values = np.empty((len(cells), len(folds)))
     for numbers in fitted_alike.values():
         for column, fold in enumerate(folds):
-            fitted = fit(learner, {**fixed, **cells[numbers[0]]}, fold.exercise, seed=seed)
+            params = {**fixed, **cells[numbers[0]]}
+            fitted = fit(learner, params, fold.exercise, seed=seed, on_progress=on_progress)
             for number in numbers:
                 asking = {k: v for k, v in cells[number].items() if k in asked_with}
                 solution = fitted.with_params(asking).answer()

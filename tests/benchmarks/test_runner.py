@@ -262,6 +262,28 @@ def test_a_learner_is_told_of_the_layers_of_the_features(tmp_path, monkeypatch):
     assert set(given) == {(30, 2)}
 
 
+def test_a_learner_that_takes_long_tells_how_far_it_is(tmp_path, monkeypatch):
+    kind = learner_class("cca-knn")
+    plain = kind._fit
+
+    def told(self, batch, tags):
+        self._report("turning", 2, 3)
+        self._report("waiting", 1, 0)
+        plain(self, batch, tags)
+
+    monkeypatch.setattr(kind, "_fit", told)
+    seen = []
+    run(tmp_path, ["knn", "cca-knn"], on_progress=lambda *counts: seen.append(counts))
+    what = "cca-knn on planted"
+    n_fits = 3 * 5 + 1  # ridges of the grid on folds, and the choice
+    assert seen == [
+        (0, 2, "knn on planted"),
+        (1, 2, what),
+        *n_fits * [(1, 2, f"{what}: turning 2/3"), (1, 2, f"{what}: waiting 1")],
+        (2, 2, "done"),
+    ]
+
+
 def test_thresholds_are_compared_with_the_learners_own_scores(tmp_path):
     suite = small_suite(emission=Emission(Emit.ABOVE, 0.4))
     lines = run(tmp_path, methods=["knn"], suite=suite)
