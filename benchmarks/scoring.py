@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from benchmarks.bounds import largest
 from benchmarks.exercises import Answers
 from benchmarks.solving import Solution
-from benchmarks.ties import folded
 from learners.metrics import Judged, Measure, confidence_intervals
+from learners.ties import folded
 
 __all__ = ["Scored", "scored"]
 
@@ -83,7 +83,7 @@ def scored(solution: Solution, answers: Answers, *, as_ranks: bool = True) -> Sc
     solution : Solution
     answers : Answers
     as_ranks : bool, default=True
-        Whether ties are broken as the engine breaks them (:func:`benchmarks.ties.folded`).
+        Whether ties are broken as the engine breaks them (:func:`learners.ties.folded`).
         False where a threshold is compared with the learner's own scores.
     """
     raw = answers.candidates_only(solution.scores)

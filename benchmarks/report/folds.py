@@ -8,8 +8,8 @@ import numpy as np
 
 from benchmarks.bounds import largest
 from benchmarks.report.results import Measured, ResultLine, Scores
-from benchmarks.ties import folded
 from learners.metrics import Judged, Measure
+from learners.ties import folded
 
 __all__ = ["mean_interval", "merged_line", "pooled_scores", "without_fold"]
 

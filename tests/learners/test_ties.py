@@ -5,8 +5,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from benchmarks.ties import folded
 from learners.ranking import rank_tags
+from learners.ties import folded
 
 
 @pytest.fixture
