@@ -67,7 +67,7 @@ class CCAKNN(VectorVoting):
     name: ClassVar[str] = "cca-knn"
     predict_params: ClassVar[frozenset[str]] = frozenset({"n_neighbors", "weight_decay"})
     grid: ClassVar[Mapping[str, tuple[Any, ...]]] = {
-        "regularization": (0.1, 0.2, 0.5),
+        "regularization": (0.1, 0.3),
         "weight_decay": (22.0, 26.0),
     }
 

@@ -67,7 +67,7 @@ class TwoPassKNN(VectorVoting):
     name: ClassVar[str] = "2pknn"
     predict_params: ClassVar[frozenset[str]] = frozenset({"n_label_neighbors", "weight_decay"})
     grid: ClassVar[Mapping[str, tuple[Any, ...]]] = {
-        "n_label_neighbors": (1, 2, 5),
+        "n_label_neighbors": (2, 5),
         "weight_decay": (32.0, 36.0, 40.0, 45.0),
     }
 
