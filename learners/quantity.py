@@ -183,6 +183,7 @@ class LabelQuantity:
             weight_decay=self.weight_decay,
             epochs=self.epochs,
             patience=self.patience,
+            batch_size=128,
             stop_by=StopBy.LOSS,
             seed=self.seed,
             device="cpu",

@@ -117,7 +117,7 @@ def test_principal_directions_keep_scalar_products_strongest_first() -> None:
 
 
 def test_estimates_become_log_odds() -> None:
-    estimates = np.concatenate([np.linspace(-0.5, 1.5, 401), [-40.0, 40.0]])
+    estimates = np.concatenate([np.linspace(-1.5, 2.5, 401), [-40.0, 40.0]])
     log_odds = bent_log_odds(estimates)
     expected = [heads.log_odds(share) for share in estimates[:-2]]
     np.testing.assert_allclose(log_odds[:-2], expected, atol=1e-9)

@@ -114,6 +114,13 @@ def test_training_is_reproducible_from_its_seed() -> None:
     assert not same(weights(models[0]), weights(models[2]))
 
 
+def test_a_network_in_eval_mode_is_trained_alike() -> None:
+    one, other = network(), network().eval()
+    for model in (one, other):
+        train(model, pictures(), logistic_loss, SETTINGS, held_out=pictures(12, seed=1))
+    assert same(weights(one), weights(other))
+
+
 def test_torch_draws_elsewhere_as_if_nothing_had_been_trained() -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
