@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,9 @@ __all__ = ["RadialUnits", "bent_log_odds", "fit_least_squares", "fit_radial_unit
 
 # Activations held at a time: 64 MB as float64.
 _CHUNK_VALUES = 1 << 23
+
+# Values of the centres worked on at a time: 2 MB as float64.
+_CACHED_VALUES = 1 << 18
 
 # How sharply an estimate outside [0, 1] is bent back into it.
 _SHARPNESS = 50.0
@@ -49,12 +51,6 @@ class RadialUnits:
         """Number of units."""
         return len(self.centers)
 
-    @cached_property
-    def _exact(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        # A distance is a small difference of large numbers: float32 would leave 3 digits.
-        centers = self.centers.astype(np.float64)
-        return centers, np.einsum("ij,ij->i", centers, centers)
-
     def __call__(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the activations, float64 (n_images, n_units), of float32 (n_images, n_dims).
 
@@ -63,21 +59,24 @@ class RadialUnits:
         InputError
             If the features are of another width.
         """
-        centers, squares = self._exact
-        if features.ndim != 2 or features.shape[1] != centers.shape[1]:
+        n_dims = self.centers.shape[1]
+        if features.ndim != 2 or features.shape[1] != n_dims:
             raise InputError(
-                f"features of shape {features.shape} for units of {centers.shape[1]} values; "
-                f"(n, {centers.shape[1]}) is accepted; give what they were fitted on"
+                f"features of shape {features.shape} for units of {n_dims} values; "
+                f"(n, {n_dims}) is accepted; give what they were fitted on"
             )
+        # A distance is a small difference of large numbers: float32 would leave 3 digits. Few
+        # centres are widened at a time, which then stay in the processor's cache.
         exact = features.astype(np.float64)  # (n_images, n_dims)
-        distances = exact @ centers.T  # (n_images, n_units)
-        distances *= -2
-        distances += squares
-        distances += np.einsum("ij,ij->i", exact, exact)[:, None]
-        np.maximum(distances, 0, out=distances)
-        distances /= -(self.width**2)
-        nearness: NDArray[np.float64] = np.exp(distances, out=distances)
-        return nearness
+        nearness = np.empty((len(features), self.n_units))
+        for part in _chunks(self.n_units, n_dims, _CACHED_VALUES):
+            centers = self.centers[part].astype(np.float64)
+            np.matmul(exact, centers.T, out=nearness[:, part])
+            nearness[:, part] -= np.einsum("ij,ij->i", centers, centers) / 2
+        nearness -= np.einsum("ij,ij->i", exact, exact)[:, None] / 2
+        np.minimum(nearness, 0, out=nearness)  # minus half of the squared distances
+        nearness *= 2 / self.width**2
+        return np.exp(nearness, out=nearness)
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return the arrays that :meth:`from_arrays` takes."""
@@ -175,7 +174,7 @@ def fit_least_squares(
         system[np.diag_indices_from(system)] += regularization
     else:
         system, right = regularization * own, np.zeros((units.n_units, len(mean)))
-        for part in _chunks(len(features), units.n_units):
+        for part in _chunks(len(features), units.n_units, _CHUNK_VALUES):
             nearness = units(features[part])  # (n, n_units)
             system += nearness.T @ nearness
             right += nearness.T @ (targets[part] - mean)
@@ -243,7 +242,7 @@ def _log_bent(shares: NDArray[np.floating]) -> NDArray[np.floating]:
     return log_bent
 
 
-def _chunks(n_images: int, width: int) -> Iterator[slice]:
-    step = max(1, _CHUNK_VALUES // max(width, 1))
-    for start in range(0, n_images, step):
-        yield slice(start, min(start + step, n_images))
+def _chunks(n_rows: int, width: int, n_values: int) -> Iterator[slice]:
+    step = max(1, n_values // max(width, 1))
+    for start in range(0, n_rows, step):
+        yield slice(start, min(start + step, n_rows))

@@ -1,6 +1,9 @@
 import io
 import json
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -348,3 +351,27 @@ def test_features_of_another_width_are_refused(params: dict) -> None:
     assert batch.features is not None
     with pytest.raises(InputError, match=r"shape \(60, 7\) for .* of 8 values"):
         learner.predict_scores(Batch(features=batch.features[:, :7]))
+
+
+def test_the_closed_form_and_every_answer_need_no_torch(tmp_path: Path) -> None:
+    batch, tags = drawn()
+    head, arrays = make_learner("heads", loss="logistic", epochs=2).fit(batch, tags).state()
+    np.savez(tmp_path / "state.npz", features=batch.features, **arrays)
+    (tmp_path / "head.json").write_text(json.dumps(head))
+    program = f"""
+import json, sys
+from pathlib import Path
+import numpy as np
+from learners.base import Batch, TagLearner, TagMatrix
+from learners.table import make_learner
+
+folder = Path({str(tmp_path)!r})
+arrays = dict(np.load(folder / "state.npz"))
+batch = Batch(features=arrays.pop("features"))
+trained = TagLearner.from_state(json.loads((folder / "head.json").read_text()), arrays)
+assert trained.predict_scores(batch).shape == (60, 5)
+tags = TagMatrix.from_lists(range(60), [[0], [1]] * 30, 2)
+assert make_learner("heads").fit(batch, tags).predict_scores(batch).shape == (60, 2)
+sys.exit("torch" in sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)

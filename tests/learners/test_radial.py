@@ -21,13 +21,15 @@ def drawn(n_images: int = 60, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return features, features @ rng.normal(size=(4, 3)) > 0.3
 
 
-def test_activations_equal_the_literal_loop() -> None:
+def test_activations_equal_the_literal_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     features, _ = drawn()
     units = fit_radial_units(features[:7], 7, scale=1.5)
     spread = np.mean([np.sum((x - features[:7].mean(axis=0)) ** 2) for x in features[:7]])
     assert units.width == pytest.approx(1.5 * np.sqrt(spread), rel=1e-6)
     exact = features.astype(np.float64).tolist()
     expected = [[heads.nearness(x, c, units.width) for c in exact[:7]] for x in exact]
+    np.testing.assert_allclose(units(features), expected, rtol=1e-12)
+    monkeypatch.setattr(learners.radial, "_CACHED_VALUES", 3 * 4)
     np.testing.assert_allclose(units(features), expected, rtol=1e-12)
 
 
