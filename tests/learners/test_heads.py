@@ -252,10 +252,12 @@ def test_members_are_averaged() -> None:
     np.testing.assert_allclose(both.predict_scores(batch), expected, atol=1e-5)
 
 
-def test_a_value_that_never_changes_decides_nothing() -> None:
+@pytest.mark.parametrize("jitter", [0, 1e-3])
+def test_a_value_that_never_changes_decides_nothing(jitter: float) -> None:
     batch, tags = drawn()
     assert batch.features is not None
-    constant = np.column_stack([batch.features, np.full(60, 7.3, np.float32)])
+    values = 1000 + np.random.default_rng(0).uniform(0, jitter, 60)
+    constant = np.column_stack([batch.features, values.astype(np.float32)])
     learner = make_learner("heads", loss="logistic", **SMALL).fit(Batch(features=constant), tags)
     changed = constant.copy()
     changed[:, -1] = 1e6
@@ -263,6 +265,14 @@ def test_a_value_that_never_changes_decides_nothing() -> None:
         learner.predict_scores(Batch(features=changed)),
         learner.predict_scores(Batch(features=constant)),
     )
+
+
+def test_held_out_pictures_are_not_trained_on() -> None:
+    batch, tags = drawn()
+    told: list[tuple[str, int, int]] = []
+    learner = Heads(loss="logistic", epochs=3, batch_size=48, held_out=0.2)
+    learner.fit(batch, tags, lambda *facts: told.append(facts))
+    assert told == [("heads", done, 3 * 48) for done in (48, 96, 144)]
 
 
 def test_a_training_that_was_stopped_goes_on(tmp_path) -> None:

@@ -44,6 +44,22 @@ def test_it_is_the_network_of_the_paper(fitted: LabelQuantity) -> None:
     assert fitted.dropout == 0.5
 
 
+def test_it_begins_at_the_mean() -> None:
+    features, counts = drawn(60)
+    quantities = (
+        LabelQuantity(learning_rate=1e-12, epochs=1).fit(features, counts).predict(features)
+    )
+    np.testing.assert_allclose(quantities, counts.mean(), rtol=1e-6)
+
+
+def test_pictures_that_look_alike_get_their_mean_and_not_their_median() -> None:
+    counts = np.zeros(200, np.int64)
+    counts[::10] = 10
+    alike = np.ones((200, 3), np.float32)
+    learned = LabelQuantity(learning_rate=0.02, dropout=0.0, held_out=0.0).fit(alike, counts)
+    np.testing.assert_allclose(learned.predict(alike), 1.0, atol=0.3)
+
+
 def test_it_is_saved_and_restored(fitted: LabelQuantity) -> None:
     features, _ = drawn(20, seed=1)
     again = LabelQuantity()
