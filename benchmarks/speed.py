@@ -24,14 +24,13 @@ from numpy.typing import NDArray
 
 from benchmarks.measuring import engine_command, run
 from engine.generations import GenerationFolders
-from engine.neighborhood import find_voters_of
 from engine.queries import Query, read_queries
+from engine.serving import question_batch
 from engine.tagger import Tagger
 from indexing.corpora import read_corpus
 from indexing.extractors import DEFAULT_EXTRACTOR, open_extractor
 from indexing.pixels import Framing, decode, read_picture
 from indexing.records import Corpus
-from learners.base import Batch
 from learners.metrics import parse_measure
 from learners.ranking import rank_tags
 
@@ -247,9 +246,10 @@ def _voting_share(images: Sequence[str], workspace: str) -> float:
     shares = []
     for _ in range(_FRESH_PROCESSES):
         started = time.perf_counter()
-        neighbors = find_voters_of(learner, tagger.index, vectors, tagger.tagged, nobody)
+        batch = question_batch(
+            learner, tagger.tagged, lambda: tagger.index, vectors, nobody, blocks=()
+        )
         searched = time.perf_counter()
-        batch = Batch(neighbors=neighbors)
         rank_tags(learner.predict_scores(batch), 5, learner.tie_breaks(batch))
         shares.append((time.perf_counter() - searched) / (searched - started))
     return statistics.median(shares)

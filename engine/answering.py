@@ -1,20 +1,20 @@
 """From neighbours to the tags that are answered: scores, facts, ties, and how many."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.explain import Explainer
-from engine.neighborhood import find_voters_of
 from engine.queries import Query
 from engine.results import RankedTag
+from engine.serving import question_batch, voters_of, votes_of
 from engine.tagged import TaggedPictures
 from indexing.errors import InputError
 from indexing.index import Index
-from learners.base import Batch
+from learners.base import TagLearner
 from learners.ranking import rank_tags
 from learners.votes import tag_votes
 from learners.voting import NeighborVoting
@@ -30,7 +30,7 @@ class Emission:
     ----------
     top : int or None
         So many, while the vocabulary lasts; None = the ``default_top`` best of those that
-        some voter carries.
+        some voter carries, or, where there is a threshold, all of those that reach it.
     threshold : float or None
         Only tags that score at least this.
     min_voters : int, default=0
@@ -39,7 +39,8 @@ class Emission:
 
     Notes
     -----
-    Tags that people confirmed for a picture are answered whatever their score.
+    Tags that people confirmed for a picture are answered whatever their score. A learner that
+    has no voters may answer any tag.
     """
 
     top: int | None = None
@@ -55,26 +56,30 @@ class Emission:
         if self.threshold is not None and math.isnan(self.threshold):
             raise InputError("the threshold is not a number; a score is accepted, such as 0.5")
 
-    @property
-    def n_ranked(self) -> int:
-        """How many tags of a ranking are looked at."""
-        return self.default_top if self.top is None else self.top
+    def n_ranked(self, n_tags: int) -> int:
+        """Return how many tags of a ranking of ``n_tags`` are looked at."""
+        if self.top is not None:
+            return self.top
+        return self.default_top if self.threshold is None else n_tags
 
     def allows(
-        self, scores: NDArray[np.float32], n_voters: NDArray[np.float32]
+        self, scores: NDArray[np.float32], n_voters: NDArray[np.float32] | None
     ) -> NDArray[np.bool_]:
         """Return which tags may be answered.
 
         Parameters
         ----------
-        scores, n_voters : ndarray of float32, shape (n_queries, n_tags)
-            Score of each tag, and how many voters carry it.
+        scores : ndarray of float32, shape (n_queries, n_tags)
+        n_voters : ndarray of float32, shape (n_queries, n_tags), or None
+            How many voters carry each tag; None where there are no voters.
 
         Returns
         -------
         ndarray of bool, shape (n_queries, n_tags)
         """
-        allowed: NDArray[np.bool_] = n_voters >= max(self.min_voters, 1 if self.top is None else 0)
+        allowed = np.ones(scores.shape, bool)
+        if n_voters is not None:
+            allowed = n_voters >= max(self.min_voters, 1 if self.top is None else 0)
         return allowed if self.threshold is None else allowed & (scores >= self.threshold)
 
 
@@ -83,28 +88,46 @@ class Answering:
 
     Parameters
     ----------
-    learner : NeighborVoting
+    learner : TagLearner
         Fitted on ``tagged``.
     tagged : TaggedPictures
+    index : callable
+        Gives the index that the learner's neighbours come from, where it needs some.
+    blocks : tuple of int
+        Widths of the layers that vectors are made of.
     emission : Emission
     explainer : Explainer or None
         Says who voted, where somebody wants to know.
+
+    Raises
+    ------
+    InputError
+        Voters are to be counted, and the learner has none.
     """
 
     def __init__(
         self,
-        learner: NeighborVoting,
+        learner: TagLearner,
         tagged: TaggedPictures,
+        index: Callable[[], Index],
+        blocks: tuple[int, ...],
         emission: Emission,
         explainer: Explainer | None = None,
     ) -> None:
+        if emission.min_voters and not isinstance(learner, NeighborVoting):
+            raise InputError(
+                f"the learner {learner.name!r} has no voters to be counted; --min-voters is "
+                "accepted for learners that vote; leave it out, or name one with --learner knn"
+            )
         self._learner = learner
         self._tagged = tagged
+        self._index = index
+        self._blocks = blocks
         self._emission = emission
         self._explainer = explainer
 
     def __call__(
-        self, queries: Sequence[Query], vectors: NDArray[np.float32], index: Index
+        self, queries: Sequence[Query], vectors: NDArray[np.float32]
     ) -> list[tuple[RankedTag, ...]]:
         """Return the tags of each query, best first.
 
@@ -112,8 +135,7 @@ class Answering:
         ----------
         queries : sequence of Query
         vectors : ndarray of float32, shape (n_queries, n_dims)
-            In the index's vector space.
-        index : Index
+            As the transform gives them.
         """
         if not queries:
             return []
@@ -122,15 +144,20 @@ class Answering:
         own_groups = np.array(
             [self._tagged.groups[places[0]] if places else -1 for places in own_places], np.int64
         )
-        neighbors = find_voters_of(self._learner, index, vectors, self._tagged, own_groups)
-        batch = Batch(neighbors=neighbors)
+        batch = question_batch(
+            self._learner, self._tagged, self._index, vectors, own_groups, self._blocks
+        )
         scores = self._learner.predict_scores(batch)
-        ballots = self._learner.voters(neighbors)
-        n_voters = tag_votes(ballots.weighing_one(), self._tagged.tags)
+        ballots = voters_of(self._learner, batch)
         confirmed = self._confirmed(own_places)
+        n_voters = None
+        if ballots is not None:
+            n_voters = tag_votes(ballots.weighing_one(), self._tagged.tags)
         allowed = confirmed | self._emission.allows(scores, n_voters)
         ranked = rank_tags(
-            confirmed, self._emission.n_ranked, (allowed, scores, *self._learner.tie_breaks(batch))
+            confirmed,
+            self._emission.n_ranked(self._tagged.tags.n_tags),
+            (allowed, scores, *self._learner.tie_breaks(batch)),
         )
         answers = [
             tuple(
@@ -146,7 +173,9 @@ class Answering:
         ]
         if self._explainer is None:
             return answers
-        return self._explainer(answers, ballots, self._learner.sources(batch))
+        return self._explainer(
+            answers, ballots, self._learner.sources(batch), votes_of(self._learner, batch)
+        )
 
     def _confirmed(self, own_places: Sequence[Sequence[int]]) -> NDArray[np.bool_]:
         confirmed = np.zeros((len(own_places), self._tagged.tags.n_tags), bool)

@@ -6,20 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from engine.carrying import Earlier, carry_over, changed_votes
 from engine.neighborhood import leave_one_out_neighbors
-from engine.tagged import TaggedPictures, is_voter
-from indexing.catalogue import Catalogue, Entry, save_catalogue
+from engine.own_index import updated_index
+from engine.tagged import TaggedPictures
+from engine.trained import is_trained
+from engine.vectors import StoredVectors
+from indexing.catalogue import Catalogue, save_catalogue
 from indexing.errors import ArtifactError
-from indexing.index import Index, Metric, VectorTransform, build_index, load_index
-from indexing.index.automatic import automatic_forms
+from indexing.index import Index, Metric, VectorTransform, build_index
 from indexing.store import FeatureStore
 from learners.selection import choose_n_neighbors
 
-__all__ = ["Earlier", "StoredVectors", "assemble"]
+__all__ = ["Assembled", "assemble"]
 
-_ADDED_AT_ONCE = 4_096
 # Leave-one-out costs a search a picture: more would take longer than they tell.
 _ASKED_FOR_SELECTION = 5_000
 _NEIGHBORS_FOR_SELECTION = 50
@@ -27,45 +28,21 @@ _NEIGHBORS_FOR_SELECTION = 50
 _CHANGES_BEFORE_SELECTION = 0.02
 
 
-class StoredVectors:
-    """The vectors of indexed pictures, from the feature store through the index's transform.
-
-    Parameters
-    ----------
-    entries : sequence of Entry
-    features : FeatureStore
-    transform : VectorTransform
-    """
-
-    def __init__(
-        self, entries: Sequence[Entry], features: FeatureStore, transform: VectorTransform
-    ) -> None:
-        self._contents = {entry.row: entry.content for entry in entries}
-        self._features = features
-        self._transform = transform
-
-    def __call__(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return float32 (n_rows, n_dims)."""
-        return self._transform(self._features.fetch([self._contents[row] for row in rows.tolist()]))
-
-
 @dataclass(frozen=True)
-class Earlier:
-    """A generation of the same space and kind of index, to start from.
+class Assembled:
+    """What was made of a catalogue, beside the files.
 
     Parameters
     ----------
-    index : Path
-        Folder of its index.
-    entries : sequence of Entry
-        Its pictures.
-    learners : dict
-        Its learners, from the manifest.
+    learners, counts : dict
+        For the manifest.
+    dropped : dict of str to str
+        Trained learners of the generation before that could not be carried over, and why.
     """
 
-    index: Path
-    entries: Sequence[Entry]
     learners: dict[str, dict[str, Any]]
+    counts: dict[str, int]
+    dropped: dict[str, str]
 
 
 def assemble(
@@ -77,7 +54,7 @@ def assemble(
     factory: str,
     device: str,
     earlier: Earlier | None,
-) -> dict[str, Any]:
+) -> Assembled:
     """Write everything that can be computed from a catalogue into the folder of a generation.
 
     Parameters
@@ -97,16 +74,16 @@ def assemble(
 
     Returns
     -------
-    dict
-        ``learners`` and ``counts``, for the manifest.
+    Assembled
     """
     tagged = TaggedPictures.of(catalogue.entries)
     transform = VectorTransform.of_blocks(blocks)
-    vectors = StoredVectors(catalogue.entries, features, transform)
+    contents = {entry.row: entry.content for entry in catalogue.entries}
+    vectors = StoredVectors(contents, features, transform)
     rows = np.array(sorted(entry.row for entry in catalogue.entries), np.int64)
     index = None
-    if earlier is not None:
-        index = _updated_index(earlier.index, rows, vectors, factory, device)
+    if earlier is not None and earlier.factory == factory:
+        index = updated_index(earlier.folder / "index", rows, vectors, device)
     if index is None:
         index = build_index(factory, transform.n_out, Metric.COSINE, rows, vectors, device=device)
     save_catalogue(catalogue, folder)
@@ -120,59 +97,40 @@ def assemble(
                 f"{folder} cannot be written ({error}); a disk with free space is needed; what was "
                 "finished before is kept: free some and build again"
             ) from error
-    return {
-        "learners": _learners(index, tagged, vectors, catalogue.entries, earlier),
-        "counts": {
-            "indexed": len(catalogue.entries),
-            "tagged": catalogue.n_tagged,
-            "voters": tagged.tags.n_images,
-            "tags": len(tagged.vocabulary),
-            "refused": len(catalogue.refusals),
-        },
-    }
-
-
-def _updated_index(
-    folder: Path, rows: NDArray[np.int64], vectors: StoredVectors, factory: str, device: str
-) -> Index | None:
-    """Return the index of ``folder`` brought to ``rows``; None where building is better."""
-    index = load_index(folder, device=device, source=vectors)
-    gone = np.setdiff1d(index.rows, rows, assume_unique=True)
-    new = np.setdiff1d(rows, index.rows, assume_unique=True)
-    # A trained index fits the vectors it was trained on; after a large change it is trained anew.
-    if len(gone) + len(new) > len(index.rows) // 2:
-        return None
-    forms_then = automatic_forms(len(index.rows), index.n_dims)
-    if factory == "auto" and automatic_forms(len(rows), index.n_dims) != forms_then:
-        return None
-    if len(gone):
-        index.remove(gone)
-    for start in range(0, len(new), _ADDED_AT_ONCE):
-        chunk = new[start : start + _ADDED_AT_ONCE]
-        index.add(chunk, vectors(chunk))
-    return index
-
-
-def _learners(
-    index: Index,
-    tagged: TaggedPictures,
-    vectors: StoredVectors,
-    entries: Sequence[Entry],
-    earlier: Earlier | None,
-) -> dict[str, dict[str, Any]]:
-    """Return the learners of a generation: as they were, or chosen anew after many changes."""
-    if earlier is not None and earlier.learners:
-        votes_then, votes_now = (
-            {(entry.row, entry.record.tags) for entry in some if is_voter(entry)}
-            for some in (earlier.entries, entries)
+    n_changed = 0 if earlier is None else changed_votes(earlier, catalogue.entries)
+    learners = None
+    if earlier is not None and earlier.factory == factory:
+        learners = _kept_choices(earlier, tagged, n_changed)
+    if learners is None:
+        learners = _chosen_learners(index, tagged, vectors)
+    dropped: dict[str, str] = {}
+    if earlier is not None:
+        carried, dropped = carry_over(
+            folder, earlier, tagged, vectors, n_changed=n_changed, factory=factory, device=device
         )
-        n_changed = earlier.learners["knn"]["n_changed"] + len(votes_then ^ votes_now)
-        if n_changed <= _CHANGES_BEFORE_SELECTION * tagged.tags.n_images:
-            return {
-                name: {**learner, "n_changed": n_changed}
-                for name, learner in earlier.learners.items()
-            }
-    return _chosen_learners(index, tagged, vectors)
+        learners |= carried
+    counts = {
+        "indexed": len(catalogue.entries),
+        "tagged": catalogue.n_tagged,
+        "voters": tagged.tags.n_images,
+        "tags": len(tagged.vocabulary),
+        "refused": len(catalogue.refusals),
+    }
+    return Assembled(learners, counts, dropped)
+
+
+def _kept_choices(
+    earlier: Earlier, tagged: TaggedPictures, n_changed: int
+) -> dict[str, dict[str, Any]] | None:
+    """Return the learners that need no training as they were; None after many changes."""
+    n_changed += earlier.learners["knn"]["n_changed"]
+    if n_changed > _CHANGES_BEFORE_SELECTION * tagged.tags.n_images:
+        return None
+    return {
+        name: {**entry, "n_changed": n_changed}
+        for name, entry in earlier.learners.items()
+        if not is_trained(entry)
+    }
 
 
 def _chosen_learners(

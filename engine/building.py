@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.assembly import Earlier, assemble
+from engine.assembly import assemble
+from engine.carrying import Earlier
 from engine.generations import PROBE_FILE, GenerationFolders
 from engine.results import BuildReport
+from engine.trained import trained_names
 from indexing.catalogue import Catalogue, assign_rows, load_catalogue
 from indexing.corpora import read_corpus
 from indexing.errors import ArtifactError, CorpusError, InputError
@@ -60,14 +62,14 @@ class _Previous:
     folder: Path | None
     manifest: dict[str, Any]
     catalogue: Catalogue
+    damaged: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, folders: GenerationFolders) -> "_Previous":
         found = folders.current_if_whole()
         if found is None:
             return cls(None, {}, Catalogue())
-        folder, manifest = found
-        return cls(folder, manifest, load_catalogue(folder))
+        return cls(found.folder, found.manifest, load_catalogue(found.folder), found.damaged)
 
     def file(self, name: str) -> Path:
         """Return the path of one of its files or folders."""
@@ -110,7 +112,7 @@ def build_workspace(
     progress("reading the corpus", 0, 0)
     # Before the lock: a corpus that cannot be read leaves no empty workspace behind.
     found = folders.current_if_whole()
-    corpus = _read(source, settings, {} if found is None else found[1])
+    corpus = _read(source, settings, {} if found is None else found.manifest)
     with folders.lock():
         previous = _Previous.of(folders)
         with WorkspaceStore(folders.store) as store:
@@ -201,29 +203,33 @@ class _Build:
             "extractor": extracted.described,
         }
         previous = self._previous
-        is_changed = catalogue != previous.catalogue or any(
-            previous.manifest.get(key) != value for key, value in made_with.items()
+        is_changed = (
+            catalogue != previous.catalogue
+            or bool(previous.damaged)
+            or any(previous.manifest.get(key) != value for key, value in made_with.items())
         )
         manifest = previous.manifest
+        dropped = self._lost(extracted.described["digest"])
         if is_changed:
             with self._folders.new() as (folder, manifest):
                 manifest.update(made_with, next_row=next_row)
                 np.save(folder / PROBE_FILE, extracted.probe, allow_pickle=False)
                 self._on_progress("index", 0, len(catalogue.entries))
-                manifest.update(
-                    assemble(
-                        folder,
-                        catalogue,
-                        extracted.features,
-                        extracted.described["blocks"],
-                        factory=self._factory,
-                        device=self._device,
-                        earlier=self._earlier(extracted.described["digest"]),
-                    )
+                made = assemble(
+                    folder,
+                    catalogue,
+                    extracted.features,
+                    extracted.described["blocks"],
+                    factory=self._factory,
+                    device=self._device,
+                    earlier=self._earlier(extracted.described["digest"], without=dropped),
                 )
+                manifest.update(learners=made.learners, counts=made.counts)
+                dropped |= made.dropped
                 self._on_progress("index", len(catalogue.entries), len(catalogue.entries))
             self._prune(catalogue, extracted.features)
-        return self._report(catalogue, manifest, extracted.n_extracted, is_changed=is_changed)
+        report = self._report(catalogue, manifest, extracted.n_extracted)
+        return replace(report, is_changed=is_changed, dropped=dropped)
 
     def _extract(self) -> "_Extracted":
         recorded = self._previous.manifest.get("extractor")
@@ -280,17 +286,32 @@ class _Build:
         refusals.sort(key=lambda refusal: (refusal.path, refusal.reason))
         return Catalogue(entries, tuple(refusals)), next_row
 
-    def _earlier(self, digest: str) -> Earlier | None:
-        """Return the generation before, if the new one can start from it."""
+    def _lost(self, digest: str) -> dict[str, str]:
+        """Return the trained learners that cannot be carried over whatever happens, and why."""
         manifest = self._previous.manifest
-        if (
-            not manifest
-            or manifest["extractor"]["digest"] != digest
-            or manifest["settings"]["index"] != self._factory
-        ):
+        lost = dict.fromkeys(self._previous.damaged, "its files are damaged")
+        if manifest and manifest["extractor"]["digest"] != digest:
+            reason = f"it was trained on the features of {manifest['extractor']['name']}"
+        elif manifest and _path_of(manifest) != str(self._corpus.root):
+            reason = "it was trained on another corpus"
+        else:
+            return lost
+        return lost | dict.fromkeys(trained_names(manifest["learners"]), reason)
+
+    def _earlier(self, digest: str, without: Collection[str]) -> Earlier | None:
+        """Return the generation before, if the new one can start from it."""
+        previous = self._previous
+        if previous.folder is None or previous.manifest["extractor"]["digest"] != digest:
             return None
         return Earlier(
-            self._previous.file("index"), self._previous.catalogue.entries, manifest["learners"]
+            previous.folder,
+            previous.catalogue.entries,
+            {
+                name: entry
+                for name, entry in previous.manifest["learners"].items()
+                if name not in without
+            },
+            previous.manifest["settings"]["index"],
         )
 
     def _prune(self, catalogue: Catalogue, features: FeatureStore) -> None:
@@ -302,12 +323,7 @@ class _Build:
         self._store.forget_files(record.path for record in self._corpus.records)
 
     def _report(
-        self,
-        catalogue: Catalogue,
-        manifest: dict[str, Any],
-        n_extracted: int,
-        *,
-        is_changed: bool,
+        self, catalogue: Catalogue, manifest: dict[str, Any], n_extracted: int
     ) -> BuildReport:
         before = {entry.row: entry.record for entry in self._previous.catalogue.entries}
         now = {entry.row: entry.record for entry in catalogue.entries}
@@ -327,7 +343,7 @@ class _Build:
             refusals=catalogue.refusals,
             learners=manifest["learners"],
             seconds=0.0,
-            is_changed=is_changed,
+            is_changed=False,
         )
 
 

@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine.results import TagAnswer, Voter
+from engine.results import TagAnswer
 from indexing.errors import PictureError
 from indexing.pixels import open_rgb, read_picture
 
@@ -101,11 +101,9 @@ def _card(answer: TagAnswer) -> str:
 
 
 def _voters(answer: TagAnswer) -> str:
-    nearest: dict[str, Voter] = {}
-    for ranked in answer.tags:
-        for voter in ranked.voters or ():
-            nearest.setdefault(voter.image_id, voter)
-    shown = sorted(nearest.values(), key=lambda voter: voter.distance)[:_MOST_VOTERS]
+    voters = {voter.image_id: voter for ranked in answer.tags for voter in ranked.voters or ()}
+    heaviest = sorted(voters.values(), key=lambda voter: (-voter.weight, voter.distance))
+    shown = heaviest[:_MOST_VOTERS]
     images = "".join(
         _image(
             Path(voter.path),
@@ -114,7 +112,7 @@ def _voters(answer: TagAnswer) -> str:
         )
         for voter in shown
     )
-    more = len(nearest) - len(shown)
+    more = len(voters) - len(shown)
     heading = "voted by" if more <= 0 else f"voted by these, and {more} more"
     return f'<h2>{heading}</h2><div class="voters">{images}</div>' if images else ""
 

@@ -33,8 +33,9 @@ class Explainer:
     def __call__(
         self,
         answers: Sequence[Sequence[RankedTag]],
-        ballots: Voters,
+        ballots: Voters | None,
         sources: Mapping[str, NDArray[np.float32]],
+        votes: NDArray[np.float32] | None,
     ) -> list[tuple[RankedTag, ...]]:
         """Return the answers, explained.
 
@@ -42,22 +43,27 @@ class Explainer:
         ----------
         answers : sequence of sequence of RankedTag
             One a query.
-        ballots : Voters
-            Who voted on each query.
+        ballots : Voters or None
+            Who voted on each query; None where nobody votes.
         sources : mapping of str to ndarray of float32, shape (n_queries, n_tags)
             What each source adds to each score.
+        votes : ndarray of float32, shape (n_queries, n_tags), or None
+            The vote that each score is made of, for learners that count one.
         """
-        return [
-            self._explained(answer, self._voters(ballots, query), sources, query)
-            for query, answer in enumerate(answers)
-        ]
+        explained = []
+        for query, answer in enumerate(answers):
+            voters = [] if ballots is None else self._voters(ballots, query)
+            parts = {name: part[query] for name, part in sources.items()}
+            vote = None if votes is None else votes[query]
+            explained.append(self._explained(answer, voters, parts, vote))
+        return explained
 
     def _explained(
         self,
         answer: Sequence[RankedTag],
         voters: Sequence[tuple[Voter, frozenset[int]]],
         sources: Mapping[str, NDArray[np.float32]],
-        query: int,
+        vote: NDArray[np.float32] | None,
     ) -> tuple[RankedTag, ...]:
         explained = []
         for ranked in answer:
@@ -65,7 +71,8 @@ class Explainer:
             explained.append(
                 replace(
                     ranked,
-                    sources={name: float(part[query, column]) for name, part in sources.items()},
+                    vote=None if vote is None else float(vote[column]),
+                    sources={name: float(part[column]) for name, part in sources.items()},
                     voters=tuple(voter for voter, carried in voters if column in carried),
                 )
             )

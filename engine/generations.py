@@ -14,7 +14,8 @@
         ├── vocabulary.json     the tags as people spell them
         ├── probe.npy           what the extractor makes of the probe picture
         ├── transform/          features to vectors
-        └── index/              vectors to neighbours
+        ├── index/              vectors to neighbours
+        └── learners/NAME/      what was trained (engine.trained)
 
 Readers open the generation that the pointer names and never see half of one. The generation
 before the current one is kept, so that a reader that has just read the pointer finds its files.
@@ -29,7 +30,7 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from indexing.errors import ArtifactError, LockedError, NotAWorkspaceError
 from indexing.records import printable_path
@@ -38,7 +39,9 @@ __all__ = [
     "FORMAT_VERSION",
     "PROBE_FILE",
     "GenerationFolders",
+    "WholeGeneration",
     "find_workspace",
+    "inherit",
     "workspace_for_build",
 ]
 
@@ -48,7 +51,25 @@ FORMAT_VERSION = 1
 PROBE_FILE = "probe.npy"
 WORKSPACE_VARIABLE = "ENGINE_WORKSPACE"
 WORKSPACE_FOLDER = ".engine"
+LEARNERS_FOLDER = "learners"
 _MANIFEST = "generation.json"
+
+
+class WholeGeneration(NamedTuple):
+    """A generation that can be started from.
+
+    Parameters
+    ----------
+    folder : Path
+    manifest : dict
+        Without the learners that are damaged.
+    damaged : tuple of str
+        Trained learners whose files are not as they were written.
+    """
+
+    folder: Path
+    manifest: dict[str, Any]
+    damaged: tuple[str, ...]
 
 
 def find_workspace(given: str | os.PathLike[str] | None = None) -> Path:
@@ -220,10 +241,11 @@ class GenerationFolders:
             )
         return self.folder(number), content
 
-    def current_if_whole(self) -> tuple[Path, dict[str, Any]] | None:
-        """Return the current generation, or None where there is none that a build can start from.
+    def current_if_whole(self) -> WholeGeneration | None:
+        """Return the current generation, or None where there is none that can be started from.
 
         A generation that is damaged costs nothing but a new one: the features lie elsewhere.
+        Damage in the files of a trained learner costs that learner alone.
         """
         try:
             if self.number() is None:
@@ -234,10 +256,18 @@ class GenerationFolders:
         except ArtifactError as error:
             logger.warning("the last build cannot be used, and is made again: %s", error)
             return None
-        if manifest.get("file_bytes") != _file_bytes(folder):
-            logger.warning("%s is damaged, and is made again", printable_path(folder))
+        learners = dict(manifest.get("learners", {}))
+        differing = _differing(manifest.get("file_bytes"), _file_bytes(folder))
+        damaged = {name.split("/")[1] for name in differing if name.startswith(LEARNERS_FOLDER)}
+        if not damaged <= learners.keys() or any(
+            not name.startswith(LEARNERS_FOLDER) for name in differing
+        ):
+            trained = [name for name in learners if (folder / LEARNERS_FOLDER / name).is_dir()]
+            lost = f", without {', '.join(trained)}: train again" if trained else ""
+            logger.warning("%s is damaged, and is made again%s", printable_path(folder), lost)
             return None
-        return folder, manifest
+        kept = {name: entry for name, entry in learners.items() if name not in damaged}
+        return WholeGeneration(folder, {**manifest, "learners": kept}, tuple(sorted(damaged)))
 
     @contextlib.contextmanager
     def new(self) -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -287,6 +317,36 @@ def _file_bytes(folder: Path) -> dict[str, int]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != _MANIFEST
     }
+
+
+def _differing(recorded: object, found: dict[str, int]) -> set[str]:
+    """Return the files that are gone, are new or have another size than was recorded."""
+    if not isinstance(recorded, dict):
+        return {_MANIFEST}
+    return {
+        name for name in recorded.keys() | found.keys() if recorded.get(name) != found.get(name)
+    }
+
+
+def inherit(source: Path, target: Path, *, without: set[Path]) -> None:
+    """Put the files of one generation into the folder of the next: linked, else copied.
+
+    Parameters
+    ----------
+    source, target : Path
+        Folders of generations; nothing that lies in `target` afterwards may be written to.
+    without : set of Path
+        Folders in `source` that are not taken. The manifest is not taken either.
+    """
+    for path in sorted(source.rglob("*")):
+        if not path.is_file() or path == source / _MANIFEST or not without.isdisjoint(path.parents):
+            continue
+        place = target / path.relative_to(source)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            place.hardlink_to(path)
+        except OSError:  # not every file system links
+            shutil.copy2(path, place)
 
 
 def _make_durable(folder: Path) -> None:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from engine.tagged import TaggedPictures
 from indexing.index import Index, Neighbors
-from learners.votes import exclude
+from learners.votes import exclude, voters
 from learners.voting import NeighborVoting
 
 __all__ = ["find_voters", "find_voters_of", "leave_one_out_neighbors"]
@@ -81,12 +81,16 @@ def leave_one_out_neighbors(
     rows: NDArray[np.int64],
     vectors: Callable[[NDArray[np.int64]], NDArray[np.float32]],
     n_neighbors: int,
+    *,
+    unique_owner: bool = False,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Neighbors:
     """Return the neighbours of tagged pictures among the others, their copies left out too.
 
     Parameters
     ----------
     index : Index
+        May hold pictures that are not in `tagged`.
     tagged : TaggedPictures
     rows : ndarray of int64, shape (n_queries,)
         Tagged pictures that ask.
@@ -94,28 +98,49 @@ def leave_one_out_neighbors(
         Rows to float32 vectors (n_rows, n_dims).
     n_neighbors : int
         How many are wanted.
+    unique_owner : bool, default=False
+        At most one neighbour an owner, the nearest, as in :func:`learners.votes.voters`.
+    on_progress : callable, optional
+        Called with the pictures done and their number.
 
     Returns
     -------
     Neighbors
         Shape (n_queries, n_neighbors), padded where the corpus is smaller.
+
+    Notes
+    -----
+    Pictures of the same bytes have the same neighbours, which are searched once: were each of
+    very many copies to look past all others, that would cost the square of their number.
     """
     shape = (len(rows), n_neighbors)
     found = Neighbors(np.full(shape, -1, np.int64), np.full(shape, np.inf, np.float32))
-    for start in range(0, len(rows), _ASKED_AT_ONCE):
-        asked = rows[start : start + _ASKED_AT_ONCE]
-        part = find_voters(
+    order, bounds = _by_group(tagged.groups[tagged.tags.positions(rows)])
+    for start in range(0, len(bounds) - 1, _ASKED_AT_ONCE):
+        stops = bounds[start : start + _ASKED_AT_ONCE + 1]
+        asked = rows[order[stops[:-1]]]
+        more = find_voters(
             index,
             vectors(asked),
             tagged,
             n_neighbors,
             tagged.groups[tagged.tags.positions(asked)],
-            lambda more: np.count_nonzero(more.rows >= 0, axis=1) >= n_neighbors,
+            lambda more: voters(more, tagged.tags, n_neighbors, unique_owner).complete,
         )
-        width = min(n_neighbors, part.rows.shape[1])
-        found.rows[start : start + len(asked), :width] = part.rows[:, :width]
-        found.distances[start : start + len(asked), :width] = part.distances[:, :width]
+        chosen = voters(more, tagged.tags, n_neighbors, unique_owner)
+        members = order[stops[0] : stops[-1]]
+        source = np.repeat(np.arange(len(asked)), np.diff(stops))
+        found.rows[members] = chosen.rows[source]
+        found.distances[members] = chosen.distances[source]
+        on_progress(int(stops[-1]), len(rows))
     return found
+
+
+def _by_group(groups: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the places in order of their group, and where each group starts and the last ends."""
+    order = np.argsort(groups, kind="stable")
+    starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
+    return order, np.append(starts, len(groups))
 
 
 def _fetch(

@@ -6,7 +6,8 @@ from typing import Any, Self
 
 __all__ = ["ProgressBars"]
 
-_UNITS = {"pictures": "images", "learning words": "images", "counting words": "images"}
+# By the last word of a stage, which may begin with what it is a stage of.
+_UNITS = {"pictures": "images", "words": "images", "neighbours": "images", "index": "vectors"}
 
 
 class ProgressBars:
@@ -36,7 +37,7 @@ class ProgressBars:
         self._close()
         self._stage = stage
         if total:
-            unit = f" {_UNITS.get(stage, 'vectors')}"
+            unit = f" {_UNITS.get(stage.rpartition(' ')[2], 'steps')}"
             self._bar = tqdm(
                 total=total, initial=max(0, done - 1), desc=stage, unit=unit, file=sys.stderr
             )

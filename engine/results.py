@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from indexing.errors import RefusalReason
@@ -14,6 +14,7 @@ __all__ = [
     "RankedTag",
     "SearchAnswer",
     "TagAnswer",
+    "TrainingReport",
     "Voter",
     "refusal_counts",
 ]
@@ -65,6 +66,9 @@ class RankedTag:
         Calibrated probability; None while nothing is calibrated.
     is_confirmed : bool
         People gave this very picture this tag; such tags come first.
+    vote : float or None
+        The vote that the score is made of, in [0, 1]: what the weights of its voters sum to.
+        None unless explained, and for learners that count none.
     sources : dict of str to float or None
         What each source adds to the score; they sum to it. None unless explained.
     voters : tuple of Voter or None
@@ -75,6 +79,7 @@ class RankedTag:
     score: float
     probability: float | None = None
     is_confirmed: bool = False
+    vote: float | None = None
     sources: dict[str, float] | None = None
     voters: tuple[Voter, ...] | None = None
 
@@ -90,6 +95,7 @@ class RankedTag:
         if self.sources is not None:
             fields["sources"] = {name: round(part, 6) for name, part in self.sources.items()}
         if self.voters is not None:
+            fields["vote"] = None if self.vote is None else round(self.vote, 6)
             fields["voters"] = [voter.to_json() for voter in self.voters]
         return fields
 
@@ -119,9 +125,12 @@ class TagAnswer:
     error: str | None = None
 
     def unexplained(self) -> "TagAnswer":
-        """Return the answer without sources and voters."""
+        """Return the answer without votes, sources and voters."""
         return replace(
-            self, tags=tuple(replace(ranked, sources=None, voters=None) for ranked in self.tags)
+            self,
+            tags=tuple(
+                replace(ranked, vote=None, sources=None, voters=None) for ranked in self.tags
+            ),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -190,6 +199,8 @@ class BuildReport:
         Wall seconds.
     is_changed : bool
         Whether there is a new generation.
+    dropped : dict of str to str
+        Trained learners that could not be carried over, and why.
     """
 
     workspace: str
@@ -207,6 +218,7 @@ class BuildReport:
     learners: dict[str, dict[str, Any]]
     seconds: float
     is_changed: bool
+    dropped: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that ``--json`` prints."""
@@ -224,8 +236,54 @@ class BuildReport:
             "extracted": self.n_extracted,
             "refused": dict(refusal_counts(self.refusals)),
             "learners": self.learners,
+            "dropped": self.dropped,
             "seconds": round(self.seconds, 3),
             "changed": self.is_changed,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingReport:
+    """What a training did.
+
+    Parameters
+    ----------
+    workspace : str
+        Where it lies.
+    learner : str
+        What was trained.
+    params : dict
+        Its hyper-parameters, given and chosen.
+    n_pictures, n_tags : int
+        Pictures it was trained on in the end, and the vocabulary.
+    held_out : dict
+        ``n_pictures`` that were held out, and the measures of knn (``before``) and of the
+        learner (``after``) on them, in [0, 1].
+    answers_with : str
+        The learner that now answers where nobody is named.
+    seconds : float
+        Wall seconds.
+    """
+
+    workspace: str
+    learner: str
+    params: dict[str, Any]
+    n_pictures: int
+    n_tags: int
+    held_out: dict[str, Any]
+    answers_with: str
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that ``--json`` prints."""
+        return {
+            "workspace": self.workspace,
+            "learner": self.learner,
+            "params": self.params,
+            "trained_on": {"pictures": self.n_pictures, "tags": self.n_tags},
+            "held_out": self.held_out,
+            "answers_with": self.answers_with,
+            "seconds": round(self.seconds, 3),
         }
 
 

@@ -91,6 +91,15 @@ class TaggedPictures:
             places.setdefault(content.tobytes(), []).append(place)
         return places
 
+    def take(self, positions: NDArray[np.int64]) -> "TaggedPictures":
+        """Return the pictures at ascending positions, with the whole vocabulary."""
+        return TaggedPictures(self.tags.take(positions), self.contents[positions], self.vocabulary)
+
+    def contents_by_row(self) -> dict[int, bytes]:
+        """Return the sha256 of each picture by its row id."""
+        contents = (content.tobytes() for content in self.contents)
+        return dict(zip(self.tags.rows.tolist(), contents, strict=True))
+
     def places_of(self, content: bytes) -> list[int]:
         """Return the places in the matrix of the pictures that hold exactly these bytes."""
         return self._by_content.get(content, [])

@@ -1,7 +1,7 @@
 """Tag and search pictures against one generation of a workspace."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -15,15 +15,15 @@ from engine.generations import PROBE_FILE, GenerationFolders
 from engine.queries import Query, Unreadable, read_queries
 from engine.results import Found, SearchAnswer, TagAnswer
 from engine.tagged import TaggedPictures
+from engine.trained import best_learner, is_trained, load_learner, load_own_index
 from indexing.catalogue import Entry, load_catalogue
 from indexing.errors import ArtifactError, InputError
 from indexing.extractors import FeatureExtractor, open_extractor
 from indexing.extractors.probe import check_probe
 from indexing.index import Index, VectorTransform, load_index
 from indexing.records import printable_path
-from learners.base import Batch
-from learners.table import make_learner
-from learners.voting import NeighborVoting
+from learners.base import Batch, Needs, TagLearner
+from learners.table import LEARNERS, make_learner
 
 __all__ = ["Tagger"]
 
@@ -42,14 +42,12 @@ class Tagger:
     def __init__(self, folders: GenerationFolders, device: str = "auto") -> None:
         self.folder, self.manifest = folders.current()
         self._device = device
-        # Both load in native code: the network beside the tags, the index beside the first
+        # Both load in native code: the network beside the tags, an index beside the first
         # pictures, which need the network alone.
-        loader = ThreadPoolExecutor(1, thread_name_prefix="load")
-        self._opening: Future[FeatureExtractor] = loader.submit(self._open_extractor)
-        self._loading: Future[Index] = loader.submit(
-            load_index, self.folder / "index", device=device
-        )
-        loader.shutdown(wait=False)
+        self._loader = ThreadPoolExecutor(1, thread_name_prefix="load")
+        self._opening: Future[FeatureExtractor] = self._loader.submit(self._open_extractor)
+        self._indexes: dict[str | None, Future[Index]] = {}
+        self._learners: dict[str, TagLearner] = {}
 
     def _open_extractor(self) -> FeatureExtractor:
         recorded = self.manifest["extractor"]
@@ -69,10 +67,22 @@ class Tagger:
         """The network that the workspace was built with."""
         return self._opening.result()
 
-    @cached_property
+    @property
     def index(self) -> Index:
         """Vectors to neighbours."""
-        return self._loading.result()
+        return self._index_of(None).result()
+
+    def _index_of(self, name: str | None) -> Future[Index]:
+        """Return the own index of a trained learner, or that of all vectors, being loaded."""
+        if name not in self._indexes:
+            if name is None:
+                loading = self._loader.submit(
+                    load_index, self.folder / "index", device=self._device
+                )
+            else:
+                loading = self._loader.submit(load_own_index, self.folder, name, self._device)
+            self._indexes[name] = loading
+        return self._indexes[name]
 
     @cached_property
     def transform(self) -> VectorTransform:
@@ -89,20 +99,22 @@ class Tagger:
         """Every indexed picture by row id."""
         return load_catalogue(self.folder).by_row()
 
-    def learner(self, name: str | None = None) -> tuple[str, NeighborVoting]:
-        """Return a learner of this workspace and its name, by default the best there is.
+    def learner(self, name: str | None = None) -> tuple[str, TagLearner]:
+        """Return a fitted learner of this workspace and its name, by default the best there is.
 
         Raises
         ------
         InputError
             No learner here has that name, or nothing in the workspace is tagged.
+        ArtifactError
+            It was trained, and its files are damaged.
         """
         known = self.manifest["learners"]
-        name = name or "knn"
+        name = name or best_learner(known)
         if name not in known:
             raise InputError(
                 f"no learner is named {name!r} here; {', '.join(sorted(known))} are accepted; "
-                "name one of them"
+                f"name one of them{f', or train it: engine train {name}' * (name in LEARNERS)}"
             )
         if not self.tagged.vocabulary:
             raise InputError(
@@ -110,13 +122,19 @@ class Tagger:
                 "vote with; tags come from sidecars (photo.jpg.txt, photo.xmp, ...), from keywords "
                 "inside the files or from a table; tag some and build again"
             )
-        learner = make_learner(name, **known[name]["params"])
-        if not isinstance(learner, NeighborVoting):
-            raise ArtifactError(
-                f"the learner {name!r} of {self.folder} does not vote; knn and tagvote are "
-                "accepted; build again with this version"
+        if name not in self._learners:
+            self._learners[name] = (
+                load_learner(self.folder, name)
+                if is_trained(known[name])
+                else make_learner(name, **known[name]["params"]).fit(Batch(), self.tagged.tags)
             )
-        return name, learner.fit(Batch(), self.tagged.tags)
+        return name, self._learners[name]
+
+    def _index_for(self, name: str, learner: TagLearner) -> Callable[[], Index]:
+        """Begin to load the index that a learner's neighbours come from, if it needs any."""
+        if Needs.NEIGHBORS in learner.needs:
+            return self._index_of(None if learner.space is None else name).result
+        return lambda: self.index
 
     def tag(
         self,
@@ -143,12 +161,14 @@ class Tagger:
             With ``error`` set where a picture cannot be read; the others are not stopped.
         """
         name, fitted = self.learner(learner)
+        index = self._index_for(name, fitted)
         explainer = Explainer(self.tagged, self.entries) if explain else None
-        answering = Answering(fitted, self.tagged, emission or Emission(), explainer)
+        blocks = tuple(self.manifest["extractor"]["blocks"])
+        answering = Answering(fitted, self.tagged, index, blocks, emission or Emission(), explainer)
         started = time.perf_counter()
         for run in read_queries(images, self.extractor):
             queries = [asked for asked in run if isinstance(asked, Query)]
-            answers = iter(answering(queries, self.vectors(queries), self.index))
+            answers = iter(answering(queries, self.vectors(queries)))
             seconds = (time.perf_counter() - started) / max(1, len(queries))
             for asked in run:
                 if isinstance(asked, Unreadable):
@@ -167,6 +187,7 @@ class Tagger:
         """
         if k < 1:
             raise InputError(f"{k} pictures were asked for; 1 or more are accepted; ask for one")
+        self._index_of(None)
         for run in read_queries(images, self.extractor):
             queries = [asked for asked in run if isinstance(asked, Query)]
             found = iter(self._nearest(queries, k))

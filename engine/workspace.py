@@ -1,12 +1,12 @@
 """The library's front door: a workspace that is built, asked and looked into."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.generations import GenerationFolders, find_workspace
-from engine.results import BuildReport, SearchAnswer, TagAnswer
+from engine.results import BuildReport, SearchAnswer, TagAnswer, TrainingReport
 from indexing.errors import InputError
 
 if TYPE_CHECKING:
@@ -80,6 +80,40 @@ class Workspace:
 
         settings = settings or BuildSettings(device=self.device)
         report = build_workspace(self.root, source, settings, on_progress)
+        self._opened = None
+        return report
+
+    def train(
+        self,
+        learner: str,
+        params: Mapping[str, Any] | None = None,
+        on_progress: "Progress | None" = None,
+    ) -> TrainingReport:
+        """Train a learner on the pictures that vote, and keep it in the workspace.
+
+        Parameters
+        ----------
+        learner : str
+            One of :data:`engine.training.TRAINABLE`.
+        params : mapping, optional
+            Its hyper-parameters; the others have their defaults.
+        on_progress : callable, optional
+            Called with (stage, done, total).
+
+        Returns
+        -------
+        TrainingReport
+
+        Raises
+        ------
+        EngineError
+            See :func:`engine.training.train_workspace`.
+        """
+        from engine.training import train_workspace
+
+        report = train_workspace(
+            self.root, learner, params, device=self.device, on_progress=on_progress
+        )
         self._opened = None
         return report
 

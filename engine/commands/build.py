@@ -8,6 +8,7 @@ import click
 from engine.cli import EXIT_INTERRUPTED
 from engine.commands.options import device_option, json_option, workspace_option
 from engine.results import BuildReport, refusal_counts
+from engine.trained import is_outdated
 from indexing.corpora import READERS
 from indexing.errors import RefusalReason
 
@@ -84,8 +85,24 @@ def summary(report: BuildReport) -> str:
             "no tag to vote with: 'engine search' works; to tag, write tags beside some pictures "
             "(photo.jpg.txt, a tag a line) or into them, and build again"
         )
+    lines += _trained(report)
     lines.append(f"{_relative(report.workspace)} is ready after {report.seconds:.1f} s")
     return "\n".join(lines)
+
+
+def _trained(report: BuildReport) -> list[str]:
+    """Return what became of the trained learners, as far as somebody should know."""
+    lines = [
+        f"{name} is dropped: {reason}; 'engine train {name}' makes it again"
+        for name, reason in report.dropped.items()
+    ]
+    for name, entry in report.learners.items():
+        if is_outdated(entry):
+            lines.append(
+                f"{entry['n_changed']:,} votes have changed since {name} was trained on "
+                f"{entry['trained_on']['pictures']:,}: 'engine train {name}' again"
+            )
+    return lines
 
 
 def _indexed(report: BuildReport) -> str:

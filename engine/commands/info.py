@@ -7,6 +7,8 @@ from typing import Any
 import click
 
 from engine.commands.options import json_option, workspace_option
+from engine.commands.train import TITLES, percent
+from engine.trained import best_learner, is_outdated, is_trained
 
 __all__ = ["info"]
 
@@ -57,7 +59,37 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         f"index      {index['form']}, {index['metric']}, {index['bytes_per_image']:,.0f} bytes a "
         f"picture, recall@100 {recall}",
     ]
+    best = best_learner(facts["learners"])
     for name, learner in facts["learners"].items():
-        params = ", ".join(f"{key} {value}" for key, value in learner["params"].items())
-        lines.append(f"{name:<10} {params}, chosen by {learner['chosen_by']}")
+        lines += _learner_lines(name, learner, is_best=name == best)
+    return lines
+
+
+def _learner_lines(name: str, learner: dict[str, Any], *, is_best: bool) -> list[str]:
+    """Return what is to be said of one learner, the lines after the first indented."""
+    params = ", ".join(f"{key} {value}" for key, value in learner["params"].items())
+    answers = "; answers unless another is named" * is_best
+    if not is_trained(learner):
+        return [f"{name:<10} {params}, chosen by {learner['chosen_by']}{answers}"]
+    trained_on, held_out = learner["trained_on"], learner["held_out"]
+    before, after = held_out["before"], held_out["after"]
+    figures = ", ".join(
+        f"{title} {percent(after[measure])} (knn {percent(before[measure])})"
+        for measure, title in TITLES.items()
+    )
+    lines = [
+        f"{name:<10} trained on {trained_on['pictures']:,} pictures, {trained_on['tags']:,} tags, "
+        f"in {learner['seconds']:.1f} s{answers}",
+        f"{'':<10} {params}",
+        f"{'':<10} on {held_out['n_pictures']:,} pictures held out, in %: {figures}",
+    ]
+    if learner["index"] is not None:
+        lines.append(
+            f"{'':<10} index of its own: {learner['index']['form']}, "
+            f"{learner['index']['n_dims']:,} dims, {learner['index']['bytes_per_image']:,.0f} "
+            "bytes a picture"
+        )
+    if learner["n_changed"]:
+        again = f": 'engine train {name}' again" * is_outdated(learner)
+        lines.append(f"{'':<10} {learner['n_changed']:,} votes have changed since{again}")
     return lines

@@ -1,6 +1,7 @@
 """``engine tag``: the tags of pictures."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -11,18 +12,24 @@ from engine.commands.options import (
     picture_arguments,
     workspace_option,
 )
-from engine.results import RankedTag, TagAnswer
+from engine.results import RankedTag, TagAnswer, Voter
 from indexing.errors import InputError
 
 __all__ = ["table", "tag"]
 
 _WIDEST_TAG = 40
+_MOST_VOTERS = 5
 
 
 @click.command()
 @picture_arguments
 @click.option("--top", type=int, metavar="N", help="Exactly N tags, while the vocabulary lasts.")
-@click.option("--threshold", type=float, metavar="S", help="Only tags that score at least S.")
+@click.option(
+    "--threshold",
+    type=float,
+    metavar="S",
+    help="All tags that score at least S; with --top, of those.",
+)
 @click.option(
     "--min-voters",
     type=click.IntRange(min=0),
@@ -30,7 +37,11 @@ _WIDEST_TAG = 40
     metavar="N",
     help="Only tags that at least N voters carry.",
 )
-@click.option("--learner", metavar="NAME", help="Who answers: knn or tagvote; else the best.")
+@click.option(
+    "--learner",
+    metavar="NAME",
+    help="Who answers: knn, tagvote, or what was trained; else the best.",
+)
 @click.option("--explain", is_flag=True, help="Show which pictures voted for each tag.")
 @click.option(
     "--sheet",
@@ -106,12 +117,24 @@ def table(answer: TagAnswer) -> str:
     lines = [f"{answer.image}  ({answer.learner})"]
     for ranked in answer.tags:
         lines.append(f"  {ranked.tag:<{width}}  {ranked.score:6.3f}{_note(ranked)}")
-        lines += [
-            f"      {voter.weight:.3f}  {voter.image_id}  (distance {voter.distance:.3f})"
-            for voter in ranked.voters or ()
-        ]
+        lines += _voter_lines(ranked.voters or ())
     return "\n".join(lines)
 
 
 def _note(ranked: RankedTag) -> str:
-    return "  confirmed" if ranked.is_confirmed else ""
+    vote = "" if ranked.vote is None else f"  x {ranked.vote:.3f}"
+    return vote + ("  confirmed" if ranked.is_confirmed else "")
+
+
+def _voter_lines(voters: Sequence[Voter]) -> list[str]:
+    """Return the heaviest voters, a line each, and what the others weigh together."""
+    heaviest = sorted(voters, key=lambda voter: -voter.weight)
+    shown, others = heaviest[:_MOST_VOTERS], heaviest[_MOST_VOTERS:]
+    lines = [
+        f"      {voter.weight:.3f}  {voter.image_id}  (distance {voter.distance:.3f})"
+        for voter in shown
+    ]
+    if others:
+        weight = sum(voter.weight for voter in others)
+        lines.append(f"      {weight:.3f}  and {len(others):,} more")
+    return lines

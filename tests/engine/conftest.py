@@ -9,6 +9,8 @@ from PIL import Image
 from engine import Workspace
 from engine.building import BuildSettings
 from indexing.extractors import EXTRACTORS
+from learners.table import LEARNERS
+from tests.engine.stand_ins import STAND_INS
 
 COLORS = {"red": (200, 30, 30), "green": (30, 180, 40), "blue": (40, 50, 210)}
 
@@ -59,3 +61,13 @@ def built(workspace, library, settings):
     """The workspace of the library."""
     workspace.build(library, settings)
     return workspace
+
+
+@pytest.fixture
+def stand_ins(monkeypatch):
+    """Make three learners known that are trained at once."""
+    for name, kind in STAND_INS.items():
+        monkeypatch.setitem(LEARNERS, name, f"tests.engine.stand_ins:{kind.__name__}")
+    monkeypatch.setattr("engine.training.TRAINABLE", tuple(STAND_INS))
+    monkeypatch.setattr("tests.engine.stand_ins.Fading.seen", [])
+    monkeypatch.setattr("tests.engine.stand_ins.Turned.seen", [])

@@ -168,7 +168,8 @@ def test_the_json_of_an_answer_has_the_documented_keys(built, new):
     (answer,) = built.tag([new], explain=True)
     fields = json.loads(json.dumps(answer.to_json()))
     assert set(fields) == {"image", "learner", "tags", "seconds"}
-    assert set(fields["tags"][0]) == {"tag", "score", "probability", "sources", "voters"}
+    assert set(fields["tags"][0]) == {"tag", "score", "probability", "vote", "sources", "voters"}
+    assert fields["tags"][0]["vote"] is None
     assert set(fields["tags"][0]["voters"][0]) == {"image_id", "path", "distance", "weight"}
     assert fields["tags"][0]["probability"] is None
 

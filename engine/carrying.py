@@ -1,0 +1,143 @@
+"""Carry trained learners over to pictures that came, went or were retagged, without training."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.own_index import build_own_index, described, updated_index
+from engine.tagged import TaggedPictures, is_voter
+from engine.trained import (
+    is_trained,
+    load_learner,
+    own_index_folder,
+    save_learner,
+    trained_folder,
+)
+from engine.vectors import SpaceVectors, StoredVectors
+from indexing.catalogue import Entry
+from indexing.errors import ArtifactError, IndexingError, InputError
+from indexing.index import Index
+from indexing.tags import tag_key
+from learners.base import TagLearner
+
+__all__ = ["Earlier", "carry_over", "changed_votes"]
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A generation of the same vectors, to start from.
+
+    Parameters
+    ----------
+    folder : Path
+    entries : sequence of Entry
+        Its pictures.
+    learners : dict
+        Its learners, from the manifest.
+    factory : str
+        What its index was asked to be.
+    """
+
+    folder: Path
+    entries: Sequence[Entry]
+    learners: dict[str, dict[str, Any]]
+    factory: str
+
+
+def changed_votes(earlier: Earlier, entries: Sequence[Entry]) -> int:
+    """Return how many pictures vote otherwise than in the generation before, or only in one."""
+    then, now = (
+        {(entry.row, entry.record.tags) for entry in some if is_voter(entry)}
+        for some in (earlier.entries, entries)
+    )
+    return len({row for row, _ in then ^ now})
+
+
+def carry_over(
+    folder: Path,
+    earlier: Earlier,
+    tagged: TaggedPictures,
+    vectors: StoredVectors,
+    *,
+    n_changed: int,
+    factory: str,
+    device: str,
+) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """Write the trained learners of one generation into the next, for its pictures and tags.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the new generation.
+    earlier : Earlier
+    tagged : TaggedPictures
+        The pictures that vote now.
+    vectors : StoredVectors
+    n_changed : int
+        How many of the votes are others than before.
+    factory : str
+        What indexes are asked to be.
+    device : {"auto", "cpu", "cuda"}
+
+    Returns
+    -------
+    learners : dict
+        Those that were carried over, for the manifest.
+    dropped : dict of str to str
+        Those that were not, and why.
+    """
+    learners: dict[str, dict[str, Any]] = {}
+    dropped: dict[str, str] = {}
+    is_same_form = factory == earlier.factory
+    for name, entry in earlier.learners.items():
+        if not is_trained(entry):
+            continue
+        try:
+            learner = _rebased(load_learner(earlier.folder, name), earlier, tagged)
+            before = own_index_folder(earlier.folder, name) if is_same_form else None
+            index = _own_index(learner, before, tagged, vectors, factory, device)
+        except (ArtifactError, IndexingError, InputError) as error:
+            dropped[name] = str(error)
+            continue
+        save_learner(learner, trained_folder(folder, name))
+        if index is not None:
+            index.save(own_index_folder(folder, name))
+        learners[name] = {
+            **entry,
+            "n_changed": entry["n_changed"] + n_changed,
+            "index": described(index),
+        }
+    return learners, dropped
+
+
+def _rebased(learner: TagLearner, earlier: Earlier, tagged: TaggedPictures) -> TagLearner:
+    """Return the learner for the pictures and tags as they are now."""
+    if not tagged.vocabulary:
+        raise InputError("no picture has a tag any more")
+    before = TaggedPictures.load(earlier.folder).vocabulary
+    columns_then = {tag_key(tag): column for column, tag in enumerate(before)}
+    columns = [columns_then.get(tag_key(tag), -1) for tag in tagged.vocabulary]
+    return learner.rebased(tagged.tags, np.array(columns, np.int64))
+
+
+def _own_index(
+    learner: TagLearner,
+    before: Path | None,
+    tagged: TaggedPictures,
+    vectors: StoredVectors,
+    factory: str,
+    device: str,
+) -> Index | None:
+    space = learner.space
+    if space is None:
+        return None
+    rows = tagged.tags.rows
+    index = None
+    if before is not None:
+        index = updated_index(before, rows, SpaceVectors(space, vectors), device)
+    if index is None:
+        index = build_own_index(space, rows, vectors, factory, device)
+    return index

@@ -1,0 +1,102 @@
+"""How good a learner is on tagged pictures that it has not seen."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.serving import question_batch
+from engine.tagged import TaggedPictures
+from engine.vectors import StoredVectors
+from indexing.index import Index
+from learners.base import TagLearner
+from learners.metrics import Judged, parse_measure
+from learners.ties import folded
+
+__all__ = ["MEASURES", "hold_out", "measure"]
+
+MEASURES = ("map", "miap", "c-f1@5")
+"""What is measured, as :func:`learners.metrics.parse_measure` reads it."""
+
+_SHARE = 0.1
+# More pictures, or more pictures times tags, would tell little more and cost memory.
+_MOST_PICTURES = 5_000
+_MOST_CELLS = 1 << 23
+_ASKED_AT_ONCE = 1_024
+
+
+def hold_out(tagged: TaggedPictures, seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Choose a tenth of the pictures to measure on; pictures of the same bytes stay together.
+
+    Parameters
+    ----------
+    tagged : TaggedPictures
+    seed : int, default=0
+
+    Returns
+    -------
+    kept, held : ndarray of int64
+        Ascending positions that partition the pictures. At least one is held out, at most
+        5,000, and no more than 8 million pairs of picture and tag.
+    """
+    n_images = tagged.tags.n_images
+    most = min(_MOST_PICTURES, max(_ASKED_AT_ONCE, _MOST_CELLS // max(1, tagged.tags.n_tags)))
+    wanted = max(1, min(round(_SHARE * n_images), most))
+    sizes = np.bincount(tagged.groups)
+    is_held = np.zeros(len(sizes), bool)
+    n_held = 0
+    for group in np.random.default_rng(seed).permutation(len(sizes)).tolist():
+        if n_held + sizes[group] <= wanted:
+            is_held[group] = True
+            n_held += int(sizes[group])
+    if not n_held and len(sizes):
+        is_held[np.argmin(sizes)] = True
+    held = is_held[tagged.groups]
+    return np.flatnonzero(~held), np.flatnonzero(held)
+
+
+def measure(
+    learner: TagLearner,
+    kept: TaggedPictures,
+    held: TaggedPictures,
+    index: Callable[[], Index],
+    vectors: StoredVectors,
+    blocks: tuple[int, ...],
+) -> dict[str, float | None]:
+    """Measure a learner on pictures that it has not seen.
+
+    Parameters
+    ----------
+    learner : TagLearner
+        Fitted on `kept`.
+    kept, held : TaggedPictures
+        Of one vocabulary; no picture of `held` has a copy in `kept`.
+    index : callable
+        Gives the index that the learner's neighbours come from.
+    vectors : StoredVectors
+    blocks : tuple of int
+        Widths of the layers that the vectors are made of.
+
+    Returns
+    -------
+    dict of str to float or None
+        Value of each of :data:`MEASURES`, in [0, 1]; None where no held-out picture has a tag.
+        Ties are broken as in an answer.
+    """
+    rows = held.tags.rows
+    scores = []
+    tie_breaks: list[tuple[NDArray[np.generic], ...]] = []
+    for start in range(0, len(rows), _ASKED_AT_ONCE):
+        asked = rows[start : start + _ASKED_AT_ONCE]
+        nobody = np.full(len(asked), -1, np.int64)
+        batch = question_batch(learner, kept, index, vectors(asked), nobody, blocks)
+        part = learner.predict_scores(batch)
+        scores.append(part)
+        tie_breaks.append(
+            tuple(np.broadcast_to(key, part.shape) for key in learner.tie_breaks(batch))
+        )
+    keys = [np.concatenate(parts) for parts in zip(*tie_breaks, strict=True)]
+    judged = Judged(scores=folded(np.concatenate(scores), keys), truth=held.tags.toarray())
+    values = {name: parse_measure(name).apply(judged).value for name in MEASURES}
+    return {name: None if math.isnan(value) else float(value) for name, value in values.items()}
