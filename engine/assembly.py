@@ -9,12 +9,11 @@ import numpy as np
 
 from engine.carrying import Earlier, carry_over, changed_votes
 from engine.neighborhood import leave_one_out_neighbors
-from engine.own_index import updated_index
+from engine.own_index import save_index, updated_index
 from engine.tagged import TaggedPictures
 from engine.trained import is_trained
 from engine.vectors import StoredVectors
 from indexing.catalogue import Catalogue, save_catalogue
-from indexing.errors import ArtifactError
 from indexing.index import Index, Metric, VectorTransform, build_index
 from indexing.store import FeatureStore
 from learners.selection import choose_n_neighbors
@@ -88,15 +87,8 @@ def assemble(
         index = build_index(factory, transform.n_out, Metric.COSINE, rows, vectors, device=device)
     save_catalogue(catalogue, folder)
     tagged.save(folder)
-    for name, part in (("transform", transform), ("index", index)):
-        (folder / name).mkdir()
-        try:
-            part.save(folder / name)
-        except (OSError, RuntimeError) as error:  # FAISS has one error for everything
-            raise ArtifactError(
-                f"{folder} cannot be written ({error}); a disk with free space is needed; what was "
-                "finished before is kept: free some and build again"
-            ) from error
+    transform.save(folder / "transform")
+    save_index(index, folder / "index")
     n_changed = 0 if earlier is None else changed_votes(earlier, catalogue.entries)
     learners = None
     if earlier is not None and earlier.factory == factory:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.own_index import build_own_index, described, updated_index
+from engine.own_index import build_own_index, described, save_index, updated_index
 from engine.tagged import TaggedPictures, is_voter
 from engine.trained import (
     is_trained,
@@ -104,7 +104,7 @@ def carry_over(
             continue
         save_learner(learner, trained_folder(folder, name))
         if index is not None:
-            index.save(own_index_folder(folder, name))
+            save_index(index, own_index_folder(folder, name))
         learners[name] = {
             **entry,
             "n_changed": entry["n_changed"] + n_changed,

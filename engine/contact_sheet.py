@@ -86,10 +86,12 @@ def _card(answer: TagAnswer) -> str:
             f'<article><div class="missing">no picture</div><div><h2>{name}</h2>'
             f'<p class="error">{error}</p></div></article>'
         )
-    best = max((ranked.score for ranked in answer.tags), default=0.0) or 1.0
+    scores = [ranked.score for ranked in answer.tags]
+    # Shares of the vote are shown as such; log-odds from the lowest that is answered.
+    low, high = min([0.0, *scores]), max([1.0, *scores])
     tags = "".join(
         f"<li><b>{html.escape(ranked.tag)}</b>"
-        f'<i style="--share:{100 * max(0.0, ranked.score) / max(best, 1.0):.0f}%"></i>'
+        f'<i style="--share:{100 * (ranked.score - low) / (high - low):.0f}%"></i>'
         f"<span>{'confirmed' if ranked.is_confirmed else format(ranked.score, '.2f')}</span></li>"
         for ranked in answer.tags
     )

@@ -23,6 +23,7 @@ _SHARE = 0.1
 # More pictures, or more pictures times tags, would tell little more and cost memory.
 _MOST_PICTURES = 5_000
 _MOST_CELLS = 1 << 23
+_FEWEST_PICTURES = 100
 _ASKED_AT_ONCE = 1_024
 
 
@@ -38,10 +39,10 @@ def hold_out(tagged: TaggedPictures, seed: int = 0) -> tuple[NDArray[np.int64], 
     -------
     kept, held : ndarray of int64
         Ascending positions that partition the pictures. At least one is held out, at most
-        5,000, and no more than 8 million pairs of picture and tag.
+        5,000, and of those above 100 no more than make 8 million pairs of picture and tag.
     """
     n_images = tagged.tags.n_images
-    most = min(_MOST_PICTURES, max(_ASKED_AT_ONCE, _MOST_CELLS // max(1, tagged.tags.n_tags)))
+    most = min(_MOST_PICTURES, max(_FEWEST_PICTURES, _MOST_CELLS // max(1, tagged.tags.n_tags)))
     wanted = max(1, min(round(_SHARE * n_images), most))
     sizes = np.bincount(tagged.groups)
     is_held = np.zeros(len(sizes), bool)

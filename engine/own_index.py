@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from engine.serving import metric_of
 from engine.vectors import SpaceVectors, StoredVectors
-from indexing.errors import IndexingError
+from indexing.errors import ArtifactError, IndexingError
 from indexing.index import Index, build_index, load_index
 from indexing.index.automatic import automatic_forms
 from learners.base import Space
 
-__all__ = ["build_own_index", "described", "updated_index"]
+__all__ = ["build_own_index", "described", "save_index", "updated_index"]
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +82,23 @@ def updated_index(
         chunk = new[start : start + _ADDED_AT_ONCE]
         index.add(chunk, source(chunk))
     return index
+
+
+def save_index(index: Index, folder: Path) -> None:
+    """Write an index into a new folder.
+
+    Raises
+    ------
+    ArtifactError
+        It cannot be written.
+    """
+    try:
+        index.save(folder)
+    except (OSError, RuntimeError) as error:  # FAISS has one error for everything
+        raise ArtifactError(
+            f"{folder} cannot be written ({error}); a disk with free space is needed; what was "
+            "finished before is kept: free some and try again"
+        ) from error
 
 
 def described(index: Index | None) -> dict[str, Any] | None:

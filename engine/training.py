@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from engine.generations import GenerationFolders, WholeGeneration, inherit
 from engine.held_out import hold_out, measure
-from engine.own_index import build_own_index, described
+from engine.own_index import build_own_index, described, save_index
 from engine.results import TrainingReport
 from engine.serving import training_batch
 from engine.tagged import TaggedPictures
@@ -103,14 +103,14 @@ def train_workspace(
             )
         with WorkspaceStore(folders.store) as store:
             training = _Training.of(found, store, name, params, device, on_progress)
-            held_out = training.held_out()
-            learner, index = training.final()
+            held_out, chosen = training.held_out()
+            learner, index = training.fitted("everything", training.tagged, chosen)
         with folders.new() as (folder, manifest):
             replaced = {trained_folder(found.folder, gone) for gone in (name, *found.damaged)}
             inherit(found.folder, folder, without=replaced)
             save_learner(learner, trained_folder(folder, name))
             if index is not None:
-                index.save(own_index_folder(folder, name))
+                save_index(index, own_index_folder(folder, name))
             tags = training.tagged.tags
             entry: dict[str, Any] = {
                 "params": learner.params(),
@@ -181,42 +181,40 @@ class _Training:
             on_progress=on_progress or (lambda stage, done, total: None),
         )
 
-    def held_out(self) -> dict[str, Any]:
-        """Fit on nine tenths, measure on the others; what was chosen is kept for the last fit."""
+    def held_out(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Fit on nine tenths, measure on the others; also return what the fit has chosen."""
         kept_places, held_places = hold_out(self.tagged)
         kept, held = self.tagged.take(kept_places), self.tagged.take(held_places)
         measured = partial(measure, kept=kept, held=held, vectors=self.vectors, blocks=self.blocks)
         self.on_progress("measuring knn", 0, 0)
         knn = make_learner("knn", **self.knn_params).fit(Batch(), kept.tags)
         before = measured(knn, index=lambda: self.index)
-        learner, own_index = self._fitted("nine tenths", kept)
+        learner, own_index = self.fitted("nine tenths", kept)
         self.on_progress(f"measuring {self.name}", 0, 0)
         after = measured(learner, index=lambda: self.index if own_index is None else own_index)
-        if isinstance(learner, ChoosesParams):
-            self.params.update(learner.refit_params())
-        return {"n_pictures": len(held_places), "before": before, "after": after}
+        chosen = learner.refit_params() if isinstance(learner, ChoosesParams) else {}
+        return {"n_pictures": len(held_places), "before": before, "after": after}, chosen
 
-    def final(self) -> tuple[TagLearner, Index | None]:
-        """Fit on everything; return the learner and its own index, if it has one."""
-        return self._fitted("everything", self.tagged)
+    def fitted(
+        self, on_what: str, tagged: TaggedPictures, chosen: Mapping[str, Any] | None = None
+    ) -> tuple[TagLearner, Index | None]:
+        """Fit on pictures; return the learner and its own index, if it has one."""
 
-    def _fitted(self, on_what: str, tagged: TaggedPictures) -> tuple[TagLearner, Index | None]:
         def told(stage: str, done: int, total: int) -> None:
             self.on_progress(f"{on_what}: {stage}", done, total)
 
-        learner = make_learner(self.name, **self.params)
+        learner = make_learner(self.name, **{**self.params, **(chosen or {})})
         batch = training_batch(
             learner, tagged, self.index, self.vectors, self.blocks, partial(told, "neighbours")
         )
         told("training", 0, 0)
         learner.fit(batch, tagged.tags, told)
-        if learner.space is None:
+        space = learner.space
+        if space is None:
             return learner, None
         told("index", 0, 0)
         rows = tagged.tags.rows
-        return learner, build_own_index(
-            learner.space, rows, self.vectors, self.factory, self.device
-        )
+        return learner, build_own_index(space, rows, self.vectors, self.factory, self.device)
 
 
 def _check_enough(tagged: TaggedPictures, name: str) -> None:

@@ -12,22 +12,12 @@ from learners.base import Batch, Needs, TagLearner
 from learners.batch import neighbors_of
 from learners.parameters import whole_number
 from learners.tag_matrix import TagMatrix
-from learners.votes import Voters, Weights, exclude, tag_votes, voters
+from learners.votes import Voters, Weights, tag_votes, voters
 
 if TYPE_CHECKING:
     from indexing.index import Neighbors
 
-__all__ = [
-    "KNN",
-    "NeighborVoting",
-    "TagVote",
-    "Voters",
-    "VotingLearner",
-    "Weights",
-    "exclude",
-    "tag_votes",
-    "voters",
-]
+__all__ = ["KNN", "NeighborVoting", "TagVote", "VotingLearner"]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -70,7 +60,7 @@ class NeighborVoting(VotingLearner):
         self.tags_ = tags
 
     def voters(self, neighbors: "Neighbors") -> Voters:
-        """Return who votes on each query, with which weight; see :func:`voters`."""
+        """Return who votes on each query, with which weight; see :mod:`learners.votes`."""
         self._check_fitted()
         return self._voters(neighbors, self._vote_weights())
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from engine.commands.options import json_option, workspace_option
-from engine.commands.train import TITLES, percent
+from engine.commands.train import TITLES, percent, settings_lines
 from engine.trained import best_learner, is_outdated, is_trained
 
 __all__ = ["info"]
@@ -67,9 +67,9 @@ def _lines(facts: dict[str, Any]) -> list[str]:
 
 def _learner_lines(name: str, learner: dict[str, Any], *, is_best: bool) -> list[str]:
     """Return what is to be said of one learner, the lines after the first indented."""
-    params = ", ".join(f"{key} {value}" for key, value in learner["params"].items())
     answers = "; answers unless another is named" * is_best
     if not is_trained(learner):
+        params = ", ".join(f"{key} {value}" for key, value in learner["params"].items())
         return [f"{name:<10} {params}, chosen by {learner['chosen_by']}{answers}"]
     trained_on, held_out = learner["trained_on"], learner["held_out"]
     before, after = held_out["before"], held_out["after"]
@@ -80,7 +80,7 @@ def _learner_lines(name: str, learner: dict[str, Any], *, is_best: bool) -> list
     lines = [
         f"{name:<10} trained on {trained_on['pictures']:,} pictures, {trained_on['tags']:,} tags, "
         f"in {learner['seconds']:.1f} s{answers}",
-        f"{'':<10} {params}",
+        *settings_lines(learner["params"], 11 * " "),
         f"{'':<10} on {held_out['n_pictures']:,} pictures held out, in %: {figures}",
     ]
     if learner["index"] is not None:

@@ -1,7 +1,10 @@
 """``engine train``: train a learner on the tagged pictures of a workspace."""
 
 import json
+import textwrap
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -10,10 +13,11 @@ from engine.commands.options import device_option, json_option, workspace_option
 from engine.results import TrainingReport
 from learners.settings import parse_setting
 
-__all__ = ["TITLES", "percent", "summary", "train"]
+__all__ = ["TITLES", "percent", "settings_lines", "summary", "train"]
 
 TITLES = {"map": "MAP", "miap": "MiAP", "c-f1@5": "C-F1@5"}
 """Measures of held-out pictures, as people read them."""
+_WIDEST_LINE = 100
 
 
 @click.command()
@@ -76,7 +80,7 @@ def summary(report: TrainingReport) -> str:
     lines = [
         f"{report.learner} is trained on {report.n_pictures:,} pictures, {report.n_tags:,} tags, "
         f"in {report.seconds:.1f} s",
-        f"  {', '.join(f'{key} {value}' for key, value in report.params.items())}",
+        *settings_lines(report.params, "  "),
         f"on {report.held_out['n_pictures']:,} pictures held out, in %:",
         f"  {'':<8}{'knn':>6}  {report.learner:>{width}}",
     ]
@@ -86,6 +90,21 @@ def summary(report: TrainingReport) -> str:
     ]
     lines.append(_consequence(report))
     return "\n".join(lines)
+
+
+def settings_lines(params: Mapping[str, Any], indent: str) -> list[str]:
+    """Return hyper-parameters as ``--set`` takes them, in lines that a terminal holds."""
+    texts = {
+        key: value if isinstance(value, str) else json.dumps(value) for key, value in params.items()
+    }
+    return textwrap.wrap(
+        ", ".join(f"{key}={text}" for key, text in texts.items()),
+        width=_WIDEST_LINE,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _consequence(report: TrainingReport) -> str:

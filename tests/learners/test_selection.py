@@ -8,7 +8,8 @@ from learners.base import Batch, TagMatrix
 from learners.metrics import LabelCounts, Measure
 from learners.ranking import rank_tags
 from learners.selection import choose_n_neighbors
-from learners.voting import KNN, exclude
+from learners.votes import exclude
+from learners.voting import KNN
 
 
 def clusters(size: int, n_clusters: int = 12, noise: float = 0.0, seed: int = 0):

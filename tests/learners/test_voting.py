@@ -9,7 +9,8 @@ from indexing.index import Neighbors
 from learners.base import Batch, TagMatrix
 from learners.metrics import Judged, parse_measure
 from learners.ranking import rank_tags
-from learners.voting import KNN, TagVote, Weights, exclude, tag_votes, voters
+from learners.votes import Weights, exclude, tag_votes, voters
+from learners.voting import KNN, TagVote
 from tests.reference import voting as reference
 
 PAD, FAR = -1, np.inf
