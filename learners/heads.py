@@ -63,6 +63,9 @@ class Heads(TagLearner):
         Of the radial units, as a share of the features' spread; above 0.
     regularization : float, default=0.05
         Ridge of the closed form, above 0.
+    completion : float, default=0.3
+        Of the closed form, in [0, 1]: how far tags that a picture lacks and the others speak
+        for are taken for forgotten ones.
     prior_correction : float, default=0.2
         The :math:`\tau`, at least 0: how much rare tags are helped.
     hidden : tuple of int, default=()
@@ -146,6 +149,7 @@ class Heads(TagLearner):
     n_units: int = 8_192
     width: float = 1.0
     regularization: float = 0.05
+    completion: float = 0.3
     prior_correction: float = 0.2
     hidden: tuple[int, ...] = ()
     dropout: float = 0.5
@@ -180,6 +184,8 @@ class Heads(TagLearner):
         self.width = real_number("width", self.width, above=0)
         self.regularization = real_number("regularization", self.regularization, above=0)
         self.prior_correction = real_number("prior_correction", self.prior_correction)
+        if real_number("completion", self.completion) > 1:
+            raise InputError(f"completion is {self.completion:g}; it is in [0, 1]; lower it")
         for name in ("dropout", "margin", "held_out"):
             if real_number(name, getattr(self, name)) >= 1:
                 raise InputError(f"{name} is {getattr(self, name):g}; it is below 1; lower it")
@@ -248,7 +254,9 @@ class Heads(TagLearner):
                 features, self.n_units, scale=self.width, seed=self.seed
             )
             if self.loss is Loss.SQUARED and not self.hidden:
-                solved = fit_least_squares(self.inputs_, features, present, self.regularization)
+                solved = fit_least_squares(
+                    self.inputs_, features, present, self.regularization, self.completion
+                )
                 self.networks_ = (DenseLayers((solved[0],), (solved[1],)),)
             else:
                 self.networks_ = self._trained_on_units(self.inputs_, features, present, groups)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,61 +128,106 @@ def fit_radial_units(
 def fit_least_squares(
     units: RadialUnits,
     features: NDArray[np.float32],
-    targets: NDArray[np.generic],
+    present: NDArray[np.bool_],
     regularization: float,
+    completion: float = 0.0,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    r"""Fit a function of radial units to targets, in closed form.
+    r"""Fit a function of radial units to tags, in closed form.
 
     With :math:`K` the activations of the training pictures, :math:`K_c` those of the centres
-    and :math:`\bar y` the mean target,
+    and :math:`\bar y` the mean of the targets :math:`Y`,
 
     .. math:: A = (K^\top K + \lambda K_c)^{-1} K^\top (Y - \bar y), \qquad
               f(x) = \bar y + k(x) A ,
 
     which is kernel ridge regression where every training picture is a centre, and its
-    subset-of-regressors approximation where only some are.
+    subset-of-regressors approximation where only some are. Targets are 1 for present tags and,
+    with :math:`f_{-i}` fitted to all pictures but the :math:`i`-th, for absent ones
+
+    .. math:: y_{it} = c \, \min(\max(f_{-i}(x_i)_t, 0), 1) .
 
     Parameters
     ----------
     units : RadialUnits
     features : ndarray of float32, shape (n_images, n_dims)
-    targets : ndarray of bool or number, shape (n_images, n_targets)
+    present : ndarray of bool, shape (n_images, n_tags)
     regularization : float
         The :math:`\lambda`, above 0.
+    completion : float, default=0
+        The :math:`c`, in [0, 1]: how far tags that a picture lacks and the others speak for
+        are taken for forgotten ones.
 
     Returns
     -------
-    weights : ndarray of float64, shape (n_units, n_targets)
-    mean : ndarray of float64, shape (n_targets,)
+    weights : ndarray of float64, shape (n_units, n_tags)
+    mean : ndarray of float64, shape (n_tags,)
 
     Notes
     -----
     Computed in float64. The cost is pictures times units squared, plus the cube of the units.
+    The fits without one picture, of targets 1 and 0, come from the one with it, by its
+    residual over its leverage; they keep its mean.
 
     References
     ----------
     J. Quinonero-Candela, C. Rasmussen, "A Unifying View of Sparse Approximate Gaussian Process
     Regression", JMLR 6, 2005 (subset of regressors).
     """
-    from scipy.linalg import solve
+    from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
     real_number("regularization", regularization, above=0)
-    mean = targets.mean(axis=0, dtype=np.float64)  # (n_targets,)
+    if real_number("completion", completion) > 1:
+        raise InputError(f"completion is {completion:g}; it is in [0, 1]; lower it")
+    nearness = partial(_nearness, units, features)
     own = units(units.centers)  # (n_units, n_units)
     # Where every picture is a centre there is a better conditioned form.
-    if np.array_equal(units.centers, features):
-        system, right = own, targets - mean
+    is_whole = np.array_equal(units.centers, features)
+    if is_whole:
+        system = own
         system[np.diag_indices_from(system)] += regularization
     else:
-        system, right = regularization * own, np.zeros((units.n_units, len(mean)))
-        for part in _chunks(len(features), units.n_units, _CHUNK_VALUES):
-            nearness = units(features[part])  # (n, n_units)
-            system += nearness.T @ nearness
-            right += nearness.T @ (targets[part] - mean)
+        system = regularization * own
+        for _, part in nearness():
+            system += part.T @ part
         # Copies among the centres leave the system singular; this is far below any picture.
         system[np.diag_indices_from(system)] += 1e-9 * regularization
-    weights: NDArray[np.float64] = solve(system, right, assume_a="pos", overwrite_a=True)
-    return weights, mean
+    factor, is_lower = cho_factor(system, lower=True, overwrite_a=True)
+
+    def solve(targets: NDArray[np.float64]) -> NDArray[np.float64]:
+        right = targets
+        if not is_whole:
+            right = np.zeros((units.n_units, targets.shape[1]))
+            for rows, part in nearness():
+                right += part.T @ targets[rows]
+        solved: NDArray[np.float64] = cho_solve((factor, is_lower), right)
+        return solved
+
+    mean = present.mean(axis=0, dtype=np.float64)  # (n_tags,)
+    weights = solve(present - mean)
+    if not completion:
+        return weights, mean
+    completed = present.astype(np.float64)  # (n_images, n_tags)
+    if is_whole:
+        half = solve_triangular(factor, np.eye(len(factor)), lower=True)
+        residuals = weights / np.einsum("ij,ij->j", half, half)[:, None]
+        completed += completion * ~present * np.clip(present - residuals, 0, 1)
+    else:
+        for rows, part in nearness():
+            half = solve_triangular(factor, part.T, lower=True)  # (n_units, n)
+            leverages = np.minimum(np.einsum("ij,ij->j", half, half), 1 - 1e-9)
+            residuals = (present[rows] - mean - part @ weights) / (1 - leverages)[:, None]
+            left_out = np.clip(present[rows] - residuals, 0, 1)
+            completed[rows] += completion * ~present[rows] * left_out
+    mean = completed.mean(axis=0)
+    return solve(completed - mean), mean
+
+
+def _nearness(
+    units: RadialUnits, features: NDArray[np.float32]
+) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+    """Yield the activations, some pictures at a time."""
+    for rows in _chunks(len(features), units.n_units, _CHUNK_VALUES):
+        yield rows, units(features[rows])
 
 
 def bent_log_odds(estimates: NDArray[np.floating]) -> NDArray[np.floating]:

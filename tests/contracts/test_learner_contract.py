@@ -79,12 +79,17 @@ CASES = [
     *(
         Case(
             "heads",
-            {"regularization": ridge, "width": width, "prior_correction": correction},
-            lambda b, t, p=(ridge, correction, width): heads.least_squares_scores(
+            {
+                "regularization": ridge,
+                "width": width,
+                "prior_correction": correction,
+                "completion": completion,
+            },
+            lambda b, t, p=(ridge, correction, width, completion): heads.least_squares_scores(
                 b.features, known(t), t, *p
             ),
         )
-        for ridge, width, correction in ((0.05, 1.0, 0.2), (0.5, 2.0, 0.0))
+        for ridge, width, correction, completion in ((0.05, 1.0, 0.2, 0.3), (0.5, 2.0, 0.0, 0.0))
     ),
 ]
 

@@ -341,6 +341,7 @@ def test_presets_are_parameters(preset: dict) -> None:
         ({"hidden": "512"}, r"hidden is '512'; it is a list of widths, such as \[512\]"),
         ({"hidden": [0]}, "a width of hidden is 0; it is at least 1"),
         ({"n_units": -1}, "n_units is -1; it is at least 0"),
+        ({"completion": 2}, r"completion is 2; it is in \[0, 1\]"),
         ({"dropout": 1.0}, "dropout is 1; it is below 1"),
         ({"gamma_negative": 0.5}, r"gamma_negative is 0\.5; it is 0, or at least 1"),
         ({"quantity": 1}, "quantity is 1; it is true or false"),

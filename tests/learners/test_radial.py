@@ -41,6 +41,13 @@ def test_features_far_from_zero_lose_nothing() -> None:
     np.testing.assert_allclose(far(features + np.float32(64)), near(features), rtol=1e-4)
 
 
+def test_nothing_is_nearer_than_a_picture_to_itself() -> None:
+    features = np.random.default_rng(0).normal(1000, 1, size=(50, 300)).astype(np.float32)
+    nearness = RadialUnits(features, width=1.0)(features)
+    assert nearness.max() <= 1
+    np.testing.assert_allclose(np.diag(nearness), 1, atol=1e-6)
+
+
 def test_centers_are_training_pictures_drawn_from_the_seed() -> None:
     features, _ = drawn()
     units = fit_radial_units(features, 10, seed=3)
@@ -82,6 +89,26 @@ def test_few_units_solve_the_regularised_least_squares(monkeypatch) -> None:
     np.testing.assert_allclose(chunked, weights, atol=1e-8)
 
 
+def test_forgotten_tags_are_those_that_the_other_pictures_speak_for() -> None:
+    features, present = drawn(40)
+    for n_units in (40, 12):
+        units = fit_radial_units(features, n_units)
+        nearness, own = units(features), units(units.centers)
+        mean, targets = present.mean(axis=0), present.astype(np.float64)
+        for i in range(40):
+            rest = np.arange(40) != i
+            # Of all centres, without the picture: subset of regressors, literally.
+            system = nearness[rest].T @ nearness[rest] + 0.1 * own
+            weights = np.linalg.solve(system, nearness[rest].T @ (present[rest] - mean))
+            left_out = np.clip(mean + nearness[i] @ weights, 0, 1)
+            targets[i] = np.where(present[i], 1, 0.4 * left_out)
+        system = nearness.T @ nearness + 0.1 * own
+        expected = np.linalg.solve(system, nearness.T @ (targets - targets.mean(axis=0)))
+        completed, new_mean = fit_least_squares(units, features, present, 0.1, 0.4)
+        np.testing.assert_allclose(new_mean, targets.mean(axis=0), atol=1e-7)
+        np.testing.assert_allclose(nearness @ completed, nearness @ expected, atol=1e-6)
+
+
 def test_both_forms_agree_where_every_picture_is_a_center() -> None:
     features, targets = drawn()
     units = fit_radial_units(features, 60)
@@ -100,7 +127,7 @@ def test_copies_and_pictures_that_are_all_alike_are_no_trouble() -> None:
     for copied in (np.repeat(features[:5], 12, axis=0), np.ones_like(features)):
         for n_units in (20, 60):
             units = fit_radial_units(copied, n_units)
-            weights, _ = fit_least_squares(units, copied, targets, 0.1)
+            weights, _ = fit_least_squares(units, copied, targets, 0.1, 0.5)
             assert np.isfinite(weights).all()
             assert np.isfinite(principal_map(units, 60)).all()
     alike = fit_radial_units(np.ones_like(features), 60)
@@ -137,5 +164,7 @@ def test_what_does_not_fit_is_refused() -> None:
         units(features[:, :3])
     with pytest.raises(InputError, match="regularization is 0; it is a number above 0"):
         fit_least_squares(units, features, targets, 0)
+    with pytest.raises(InputError, match=r"completion is 1\.5; it is in \[0, 1\]"):
+        fit_least_squares(units, features, targets, 0.1, 1.5)
     with pytest.raises(InputError, match="n_units is 0; it is at least 1"):
         fit_radial_units(features, 0)

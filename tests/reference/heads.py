@@ -71,7 +71,20 @@ def log_odds(share):
     )
 
 
-def least_squares_scores(features, known, tags, regularization, correction, scale=1.0):
+def completed(kernel, present, regularization, completion):
+    """Refit without each picture, and count what that says of its absent tags."""
+    mean, targets = present.mean(), present.copy()
+    for i in np.flatnonzero(present == 0):
+        rest = np.arange(len(present)) != i
+        system = kernel[np.ix_(rest, rest)] + regularization * np.eye(len(present) - 1)
+        left_out = mean + kernel[i, rest] @ np.linalg.solve(system, present[rest] - mean)
+        targets[i] = completion * min(max(left_out, 0), 1)
+    return targets
+
+
+def least_squares_scores(
+    features, known, tags, regularization, correction, scale=1.0, completion=0.0
+):
     """Kernel ridge regression on every training picture, and the correction for the prior."""
     n_images, n_tags = tags.n_images, tags.n_tags
     features, known = (np.asarray(x, dtype=np.float64).tolist() for x in (features, known))
@@ -85,7 +98,8 @@ def least_squares_scores(features, known, tags, regularization, correction, scal
     for t in range(n_tags):
         present = np.array([t in tags.tags_of(i) for i in range(n_images)], dtype=np.float64)
         n_present = int(present.sum())
-        mean = n_present / n_images
+        present = completed(kernel, present, regularization, completion)
+        mean = present.mean()
         weights = np.linalg.solve(kernel + regularization * np.eye(n_images), present - mean)
         for q, x in enumerate(features):
             share = mean + sum(
