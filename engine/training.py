@@ -99,7 +99,7 @@ def train_workspace(
         if found is None:
             raise ArtifactError(
                 f"{printable_path(root)} is damaged; a whole workspace can be trained; run "
-                "'engine build' first"
+                "'engine build PICTURES' first"
             )
         with WorkspaceStore(folders.store) as store:
             training = _Training.of(found, store, name, params, device, on_progress)
