@@ -120,11 +120,7 @@ def train_workspace(
                 "n_changed": 0,
                 "index": described(index),
             }
-            manifest.update(
-                (key, value)
-                for key, value in found.manifest.items()
-                if key not in ("id", "file_bytes")
-            )
+            manifest.update(found.manifest)
             manifest["learners"] = {**found.manifest["learners"], name: entry}
     return TrainingReport(
         workspace=printable_path(root),

@@ -127,10 +127,14 @@ def test_training_again_is_suggested_after_a_fifth_of_the_votes(built, library):
     assert built.info()["learners"]["fading"]["n_changed"] == 0
 
 
-def test_one_that_cannot_follow_is_dropped_with_a_line(built, library, new):
+@pytest.mark.parametrize("is_little", [False, True])
+def test_one_that_cannot_follow_is_dropped_with_a_line(built, library, new, is_little):
     built.train("fading", {"is_rigid": True})
     built.train("turned")
-    change(library)
+    if is_little:
+        write_picture(library / "untagged.png", COLORS["red"], seed=12)
+    else:
+        change(library)
     report = built.build()
     assert report.dropped == {"fading": "rigid learners cannot follow; train it again"}
     assert report.to_json()["dropped"] == report.dropped

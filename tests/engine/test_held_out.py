@@ -22,7 +22,14 @@ def pictures(group, tag_lists, n_tags):
 
 @pytest.mark.parametrize(
     ("sizes", "n_held"),
-    [([1] * 200, 20), ([5] * 40, 20), ([150] + [1] * 50, 20), ([2] * 10, 2), ([9, 9], 9)],
+    [
+        ([1] * 200, 20),
+        ([5] * 40, 20),
+        ([150] + [1] * 50, 20),
+        ([2] * 10, 2),
+        ([9, 9], 9),
+        ([60] * 3 + [1] * 30, 21),
+    ],
 )
 def test_a_tenth_is_held_out_and_copies_stay_together(sizes, n_held):
     group = np.random.default_rng(0).permutation(np.repeat(np.arange(len(sizes)), sizes))

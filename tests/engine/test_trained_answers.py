@@ -26,19 +26,18 @@ def new(tmp_path):
 def test_the_vote_is_what_the_weights_of_its_voters_sum_to(built, new, library):
     for name in ("fading", "turned"):
         built.train(name)
-        # A picture of two tags, so that not all voters carry each.
-        for path in (new, library / "green1.png"):
-            (answer,) = built.tag([path], learner=name, explain=True, emission=Emission(top=4))
-            assert any(0 < ranked.vote < 1 for ranked in answer.tags) or name == "turned"
-            for ranked in answer.tags:
-                assert sum(voter.weight for voter in ranked.voters) == pytest.approx(
-                    ranked.vote, abs=1e-6
-                )
-                assert ranked.score == pytest.approx(2 * ranked.vote - 0.5, abs=1e-6)
-                assert sum(ranked.sources.values()) == pytest.approx(ranked.score, abs=1e-6)
-                fields = json.loads(json.dumps(ranked.to_json()))
-                assert fields["vote"] == pytest.approx(ranked.vote, abs=1e-6)
-                assert len(fields["voters"]) == len(ranked.voters)
+        pictures = [library / "red1.png", new, library / "blue1.png"]
+        found = list(built.tag(pictures, learner=name, explain=True, emission=Emission(top=4)))
+        assert [answer.tags[1].tag for answer in found] == ["Red", "Green", "Blue"]
+        for ranked in (ranked for answer in found for ranked in answer.tags):
+            assert sum(voter.weight for voter in ranked.voters) == pytest.approx(
+                ranked.vote, abs=1e-6
+            )
+            assert ranked.score == pytest.approx(2 * ranked.vote - 0.5, abs=1e-6)
+            assert sum(ranked.sources.values()) == pytest.approx(ranked.score, abs=1e-6)
+            fields = json.loads(json.dumps(ranked.to_json()))
+            assert fields["vote"] == pytest.approx(ranked.vote, abs=1e-6)
+            assert len(fields["voters"]) == len(ranked.voters)
 
 
 def test_the_weight_of_a_voter_is_the_learned_one(built, new):

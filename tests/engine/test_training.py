@@ -199,7 +199,8 @@ def test_what_cannot_be_trained_is_said_before_any_work(built):
         ("fading", {"decai": 1}, r"'fading' has no parameter 'decai'; it takes .*decay"),
         ("fading", {"n_neighbors": 0}, r"n_neighbors is 0; it is at least 1"),
     ):
-        with pytest.raises(InputError, match=message):
+        # Not even the lock is asked for.
+        with built._folders.lock(), pytest.raises(InputError, match=message):
             built.train(name, params)
     assert state(built) == before
 
