@@ -92,10 +92,11 @@ class RankedTag:
         }
         if self.is_confirmed:
             fields["confirmed"] = True
+        if self.voters is not None:
+            fields["vote"] = None if self.vote is None else round(self.vote, 6)
         if self.sources is not None:
             fields["sources"] = {name: round(part, 6) for name, part in self.sources.items()}
         if self.voters is not None:
-            fields["vote"] = None if self.vote is None else round(self.vote, 6)
             fields["voters"] = [voter.to_json() for voter in self.voters]
         return fields
 

@@ -71,9 +71,12 @@ def test_every_make_target_of_the_readme_exists():
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
-@pytest.mark.parametrize("modules", ["engine.cli", "engine.tagger", "engine.building"])
+@pytest.mark.parametrize(
+    "modules", ["engine.cli", "engine.tagger", "engine.building", "engine.training"]
+)
 def test_imports_stay_light(modules):
     heavy = "torch", "timm", "open_clip", "sklearn", "scipy", "gensim", "pandas", "matplotlib"
+    heavy += ("numba",)
     program = f"import sys, {modules}; print(*[m for m in {heavy!r} if m in sys.modules])"
     result = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
