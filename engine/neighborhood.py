@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from engine.tagged import TaggedPictures
 from indexing.index import Index, Neighbors
-from learners.votes import exclude, voters
+from learners.votes import Voters, exclude, voters
 from learners.voting import NeighborVoting
 
 __all__ = ["find_voters", "find_voters_of", "leave_one_out_neighbors"]
@@ -23,7 +23,7 @@ def find_voters(
     tagged: TaggedPictures,
     n_neighbors: int,
     own_groups: NDArray[np.int64],
-    is_complete: Callable[[Neighbors], NDArray[np.bool_]],
+    choose: Callable[[Neighbors], Voters],
 ) -> Neighbors:
     """Return the nearest pictures that may vote, as many as each query needs if there are so many.
 
@@ -37,23 +37,25 @@ def find_voters(
         Voters a query.
     own_groups : ndarray of int64, shape (n_queries,)
         Content group of each query, whose pictures may not vote for it; -1 = none.
-    is_complete : callable
-        Neighbors to bool (n_queries,): whether a query needs no further ones.
+    choose : callable
+        Who votes among neighbours; the search goes on until they are complete.
 
     Returns
     -------
     Neighbors
-        Nearest first; a query may have more than it needs.
+        Those that vote, nearest first.
     """
     n_images = tagged.tags.n_images
     n_fetched = min(n_images, n_neighbors + _SPARE)
-    found = _fetch(index, queries, tagged, n_fetched, own_groups)
-    lacking = np.flatnonzero(~is_complete(found))
+    chosen = choose(_fetch(index, queries, tagged, n_fetched, own_groups))
+    found = Neighbors(chosen.rows, chosen.distances)
+    lacking = np.flatnonzero(~chosen.complete)
     while len(lacking) and n_fetched < n_images:
         n_fetched = min(n_images, 4 * n_fetched)
-        more = _fetch(index, queries[lacking], tagged, n_fetched, own_groups[lacking])
-        found = _replaced(found, lacking, more)
-        lacking = lacking[~is_complete(more)]
+        chosen = choose(_fetch(index, queries[lacking], tagged, n_fetched, own_groups[lacking]))
+        found.rows[lacking] = chosen.rows
+        found.distances[lacking] = chosen.distances
+        lacking = lacking[~chosen.complete]
     return found
 
 
@@ -65,14 +67,7 @@ def find_voters_of(
     own_groups: NDArray[np.int64],
 ) -> Neighbors:
     """Return the neighbours that a fitted learner needs; see :func:`find_voters`."""
-    return find_voters(
-        index,
-        queries,
-        tagged,
-        learner.n_neighbors,
-        own_groups,
-        lambda found: learner.voters(found).complete,
-    )
+    return find_voters(index, queries, tagged, learner.n_neighbors, own_groups, learner.voters)
 
 
 def leave_one_out_neighbors(
@@ -119,19 +114,18 @@ def leave_one_out_neighbors(
     for start in range(0, len(bounds) - 1, _ASKED_AT_ONCE):
         stops = bounds[start : start + _ASKED_AT_ONCE + 1]
         asked = rows[order[stops[:-1]]]
-        more = find_voters(
+        part = find_voters(
             index,
             vectors(asked),
             tagged,
             n_neighbors,
             tagged.groups[tagged.tags.positions(asked)],
-            lambda more: voters(more, tagged.tags, n_neighbors, unique_owner).complete,
+            lambda near: voters(near, tagged.tags, n_neighbors, unique_owner),
         )
-        chosen = voters(more, tagged.tags, n_neighbors, unique_owner)
         members = order[stops[0] : stops[-1]]
         source = np.repeat(np.arange(len(asked)), np.diff(stops))
-        found.rows[members] = chosen.rows[source]
-        found.distances[members] = chosen.distances[source]
+        found.rows[members] = part.rows[source]
+        found.distances[members] = part.distances[source]
         on_progress(int(stops[-1]), len(rows))
     return found
 
@@ -156,16 +150,3 @@ def _fetch(
         return Neighbors(np.empty(shape, np.int64), np.empty(shape, np.float32))
     found = index.search(queries, k, among=rows)
     return exclude(found, query_groups=own_groups, rows=rows, groups=tagged.groups)
-
-
-def _replaced(found: Neighbors, queries: NDArray[np.int64], more: Neighbors) -> Neighbors:
-    """Return ``found`` with the neighbours of some queries replaced by wider ones."""
-    shape = (len(found.rows), more.rows.shape[1])
-    width = found.rows.shape[1]
-    rows = np.full(shape, -1, np.int64)
-    distances = np.full(shape, np.inf, np.float32)
-    rows[:, :width] = found.rows
-    distances[:, :width] = found.distances
-    rows[queries] = more.rows
-    distances[queries] = more.distances
-    return Neighbors(rows, distances)
