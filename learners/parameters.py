@@ -6,7 +6,7 @@ import numpy as np
 
 from indexing.errors import InputError
 
-__all__ = ["real_number", "whole_number"]
+__all__ = ["real_number", "true_or_false", "whole_number"]
 
 
 def whole_number(name: str, value: object, least: int = 1) -> int:
@@ -49,3 +49,21 @@ def real_number(name: str, value: object, *, above: float | None = None) -> floa
     if not math.isfinite(number) or (number < 0 if above is None else number <= above):
         raise InputError(f"{name} is {number:g}; it is {accepted}; change it")
     return number
+
+
+def true_or_false(name: str, value: object) -> bool:
+    """Return a truth value.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+
+    Examples
+    --------
+    >>> true_or_false("sigmoids", False)
+    False
+    """
+    if not isinstance(value, bool):
+        raise InputError(f"{name} is {value!r}; it is True or False; choose one")
+    return value

@@ -10,7 +10,7 @@ from indexing.errors import InputError
 from learners.parameters import real_number, whole_number
 from learners.tag_matrix import TagMatrix
 
-__all__ = ["TAG_RIDGE", "Projection", "fit_cca"]
+__all__ = ["TAG_RIDGE", "LinearMap", "Moments", "Projection", "fit_cca"]
 
 TAG_RIDGE = 1e-3
 """Ridge on the tags' side, as a share of their mean variance: enough for a tag that nobody has."""
@@ -23,7 +23,7 @@ _CHUNK_VALUES = 1 << 23
 
 
 @dataclass(frozen=True, eq=False)
-class Projection:
+class LinearMap:
     """Maps a feature ``x`` to ``(x - mean) @ matrix``.
 
     Parameters
@@ -31,16 +31,13 @@ class Projection:
     mean : ndarray of float32, shape (n_in,)
     matrix : ndarray of float32, shape (n_in, n_out)
         One direction a column.
-    correlations : ndarray of float32, shape (n_out,)
-        Of each direction with the tags, in (0, 1], descending.
     """
 
     mean: NDArray[np.float32]
     matrix: NDArray[np.float32]
-    correlations: NDArray[np.float32]
 
     def __call__(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Project features, float32 (n, n_in), to float32 (n, n_out).
+        """Map features, float32 (n, n_in), to float32 (n, n_out).
 
         Raises
         ------
@@ -56,6 +53,149 @@ class Projection:
         for part in _chunks(*features.shape):
             np.matmul(features[part] - self.mean, self.matrix, out=projected[part])
         return projected
+
+
+@dataclass(frozen=True, eq=False)
+class Projection(LinearMap):
+    """Maps a feature to directions of which each is correlated with the tags.
+
+    Parameters
+    ----------
+    mean : ndarray of float32, shape (n_in,)
+    matrix : ndarray of float32, shape (n_in, n_out)
+        One direction a column.
+    correlations : ndarray of float32, shape (n_out,)
+        Of each direction with the tags, in (0, 1], descending.
+    """
+
+    correlations: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Sums over pictures: all that a closed-form projection reads of them.
+
+    Those of some pictures and of others add up, so that the sums of a training part are those
+    of everything less those of the part that is held out.
+
+    Parameters
+    ----------
+    n_images : int
+    features : ndarray of float64, shape (n_in,)
+        Sum of the features.
+    tags : ndarray of float64, shape (n_tags,)
+        Pictures with each tag.
+    within, across, together : ndarray of float64
+        Sums of the products of features (n_in, n_in), of features and tags (n_in, n_tags) and
+        of tags (n_tags, n_tags).
+    """
+
+    n_images: int
+    features: NDArray[np.float64]
+    tags: NDArray[np.float64]
+    within: NDArray[np.float64]
+    across: NDArray[np.float64]
+    together: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, features: NDArray[np.float32], tags: TagMatrix) -> "Moments":
+        """Sum over pictures, features float32 (n_images, n_in), in float64."""
+        n_images, n_in = features.shape
+        within, across = np.zeros((n_in, n_in)), np.zeros((n_in, tags.n_tags))
+        together = np.zeros((tags.n_tags, tags.n_tags))
+        for part in _chunks(n_images, n_in + tags.n_tags):
+            values = features[part].astype(np.float64)
+            present = tags.take(np.arange(part.start, part.stop)).toarray().astype(np.float64)
+            within += values.T @ values
+            across += values.T @ present
+            together += present.T @ present
+        total = features.sum(axis=0, dtype=np.float64)
+        return cls(n_images, total, tags.counts.astype(np.float64), within, across, together)
+
+    def __sub__(self, others: "Moments") -> "Moments":
+        return Moments(
+            self.n_images - others.n_images,
+            self.features - others.features,
+            self.tags - others.tags,
+            self.within - others.within,
+            self.across - others.across,
+            self.together - others.together,
+        )
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """Mean feature, float64 (n_in,)."""
+        return np.asarray(self.features / max(self.n_images, 1))
+
+    @property
+    def covariance(self) -> NDArray[np.float64]:
+        """Covariance of the features, float64 (n_in, n_in)."""
+        return self._centered(self.within, self.features, self.features)
+
+    def _centered(
+        self, sums: NDArray[np.float64], one: NDArray[np.float64], other: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        n = max(self.n_images, 1)
+        return np.asarray(sums / n - np.outer(one / n, other / n))
+
+    def cca(
+        self, regularization: float, n_dims: int | None, tag_regularization: float
+    ) -> Projection:
+        """Return the projection of :func:`fit_cca`."""
+        from scipy.linalg import cholesky, solve_triangular
+
+        mean = self.mean.astype(np.float32)
+        cross = self._centered(self.across, self.features, self.tags)
+        tag_covariance = self._centered(self.together, self.tags, self.tags)
+        # What all pictures have or none has correlates with nothing, but for rounding.
+        cross[:, np.diag(tag_covariance) == 0] = 0
+        if not cross.any():
+            nothing = np.zeros((len(mean), 0), np.float32)
+            return Projection(mean, nothing, nothing[0])
+        factor = cholesky(_ridged(self.covariance, regularization), lower=True)
+        tag_factor = cholesky(_ridged(tag_covariance, tag_regularization), lower=True)
+        half = solve_triangular(factor, cross, lower=True)
+        whitened = solve_triangular(tag_factor, half.T, lower=True).T  # (n_in, n_tags)
+        directions, correlations, _ = np.linalg.svd(whitened, full_matrices=False)
+        n_kept = int(np.count_nonzero(correlations > _SMALLEST_CORRELATION))
+        n_kept = n_kept if n_dims is None else min(n_dims, n_kept)
+        matrix = solve_triangular(factor, directions[:, :n_kept], lower=True, trans="T")
+        return Projection(
+            mean,
+            np.ascontiguousarray(matrix, dtype=np.float32),
+            correlations[:n_kept].astype(np.float32),
+        )
+
+    def whitened_principal(self, regularization: float, n_dims: int) -> LinearMap:
+        """Return the directions of most variance, each divided by its ridged deviation.
+
+        Parameters
+        ----------
+        regularization : float
+            What is added to each variance, as a share of the mean variance; above 0.
+        n_dims : int
+            How many, at most as many as features.
+
+        Notes
+        -----
+        Found by randomised subspace iteration, which is exact in the leading directions and
+        close in the last.
+        """
+        covariance = self.covariance
+        n_in = len(covariance)
+        mean = self.mean.astype(np.float32)
+        # Where all pictures are alike, what is left of their variance is rounding.
+        variance, square = np.trace(covariance), np.trace(self.within) / max(self.n_images, 1)
+        if n_dims < 1 or variance <= 1e-12 * square:
+            return LinearMap(mean, np.zeros((n_in, 0), np.float32))
+        from sklearn.utils.extmath import randomized_svd
+
+        directions, variances, _ = randomized_svd(
+            covariance.astype(np.float32), min(n_dims, n_in), n_iter=5, random_state=0
+        )
+        ridged = variances + regularization * variance / n_in
+        matrix = directions / np.sqrt(ridged)
+        return LinearMap(mean, np.ascontiguousarray(matrix, dtype=np.float32))
 
 
 def fit_cca(
@@ -131,41 +271,7 @@ def fit_cca(
             f"features of shape {features.shape} with the tags of {tags.n_images} pictures; one "
             "row a picture is accepted; cut them to the same pictures"
         )
-    mean, covariance, cross, tag_covariance = _moments(features, tags)
-    from scipy.linalg import cholesky, solve_triangular
-
-    if not cross.any():
-        nothing = np.zeros((features.shape[1], 0), np.float32)
-        return Projection(mean.astype(np.float32), nothing, nothing[0])
-    factor = cholesky(_ridged(covariance, ridge), lower=True)
-    tag_factor = cholesky(_ridged(tag_covariance, tag_ridge), lower=True)
-    half = solve_triangular(factor, cross, lower=True)
-    whitened = solve_triangular(tag_factor, half.T, lower=True).T  # (n_in, n_tags)
-    directions, correlations, _ = np.linalg.svd(whitened, full_matrices=False)
-    n_kept = int(np.count_nonzero(correlations > _SMALLEST_CORRELATION))
-    n_kept = n_kept if n_dims is None else min(n_dims, n_kept)
-    matrix = solve_triangular(factor, directions[:, :n_kept], lower=True, trans="T")
-    return Projection(
-        mean.astype(np.float32),
-        np.ascontiguousarray(matrix, dtype=np.float32),
-        correlations[:n_kept].astype(np.float32),
-    )
-
-
-def _moments(features: NDArray[np.float32], tags: TagMatrix) -> tuple[NDArray[np.float64], ...]:
-    """Return the features' mean and covariance, that with the tags, and that of the tags."""
-    n_images, n_in = features.shape
-    mean = features.mean(axis=0, dtype=np.float64) if n_images else np.zeros(n_in)
-    covariance, cross = np.zeros((n_in, n_in)), np.zeros((n_in, tags.n_tags))
-    together = np.zeros((tags.n_tags, tags.n_tags))
-    for part in _chunks(n_images, n_in + tags.n_tags):
-        centered = features[part] - mean  # float64 (n, n_in)
-        present = tags.take(np.arange(part.start, part.stop)).toarray() - tags.prior
-        covariance += centered.T @ centered
-        cross += centered.T @ present
-        together += present.T @ present
-    n = max(n_images, 1)
-    return mean, covariance / n, cross / n, together / n
+    return Moments.of(features, tags).cca(ridge, n_dims, tag_ridge)
 
 
 def _chunks(n_images: int, width: int) -> Iterator[slice]:

@@ -12,6 +12,7 @@ __all__ = ["LEARNERS", "learner_class", "make_learner"]
 LEARNERS: dict[str, str] = {
     "knn": "learners.voting:KNN",
     "tagvote": "learners.voting:TagVote",
+    "tagprop": "learners.tagprop:TagProp",
     "2pknn": "learners.two_pass:TwoPassKNN",
     "cca-knn": "learners.cca_knn:CCAKNN",
     "heads": "learners.heads:Heads",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from indexing.errors import InputError
 from learners.base import Batch, Needs, TagLearner
 from learners.batch import neighbors_of
-from learners.parameters import whole_number
+from learners.parameters import true_or_false, whole_number
 from learners.tag_matrix import TagMatrix
 from learners.votes import Voters, Weights, tag_votes, voters
 
@@ -197,10 +197,7 @@ class TagVote(NeighborVoting):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.unique_owner, bool):
-            raise InputError(
-                f"unique_owner is {self.unique_owner!r}; it is True or False; choose one"
-            )
+        self.unique_owner = true_or_false("unique_owner", self.unique_owner)
 
     @property
     def prior_(self) -> NDArray[np.float32]:

@@ -16,7 +16,7 @@ from indexing.index import Neighbors
 from learners.base import Batch, Needs, TagLearner, TagMatrix
 from learners.ranking import rank_tags
 from learners.table import LEARNERS, learner_class, make_learner
-from tests.reference import baselines, heads, voting
+from tests.reference import baselines, heads, tagprop, voting
 
 N_DIMS, K = 6, 12
 
@@ -92,6 +92,24 @@ CASES = [
         for ridge, width, correction, completion in ((0.05, 1.0, 0.2, 0.3), (0.5, 2.0, 0.0, 0.0))
     ),
 ]
+
+
+CASES += [
+    Case("tagprop", params, lambda b, t, p=params: tagprop_scores(b, t, p))
+    for params in (
+        {"weights": "rank", "n_neighbors": 5},
+        {"weights": "distance", "n_neighbors": 7, "unique_owner": True},
+        {"weights": "distance", "n_neighbors": 50, "sigmoids": False},
+        {"weights": "distance", "n_neighbors": 6, "joint": True, "shrinkage": 1.0},
+        {"weights": "distances", "n_neighbors": 6},
+        {"weights": "metric", "n_neighbors": 6, "n_dims": 4, "n_rounds": 1},
+    )
+]
+
+
+def tagprop_scores(asked: Batch, tags: TagMatrix, params: dict[str, object]) -> np.ndarray:
+    """Score literally with what a learner fitted on the same pictures has learned."""
+    return tagprop.scores(asked.neighbors, tags, fitted(Case("tagprop", params, None), tags))
 
 
 def tagged(n_images: int = 40, n_tags: int = 9, seed: int = 0) -> TagMatrix:
@@ -250,7 +268,7 @@ def test_a_tag_that_nobody_has_is_never_better_than_one_that_voters_carry(case: 
 
 
 @every_case
-def test_a_picture_without_neighbours_scores_zero(case: Case) -> None:
+def test_a_picture_without_neighbours_has_no_vote(case: Case) -> None:
     tags = tagged()
     asked = batch(tags)
     lonely = replace(
@@ -259,7 +277,10 @@ def test_a_picture_without_neighbours_scores_zero(case: Case) -> None:
     )
     learner = fitted(case, tags)
     if Needs.NEIGHBORS in learner.needs:
-        np.testing.assert_array_equal(learner.predict_scores(lonely), 0)
+        # Sigmoids add their offset to no vote.
+        offsets = getattr(learner, "offsets_", 0)
+        expected = np.broadcast_to(offsets, (15, tags.n_tags)).astype(np.float32)
+        np.testing.assert_array_equal(learner.predict_scores(lonely), expected)
 
 
 @every_case

@@ -4,7 +4,7 @@ from sklearn.cross_decomposition import CCA
 
 import learners.projection
 from indexing.errors import InputError
-from learners.projection import Projection, fit_cca
+from learners.projection import TAG_RIDGE, Moments, Projection, fit_cca
 from learners.tag_matrix import TagMatrix
 from tests.reference.baselines import canonical_directions
 
@@ -133,3 +133,34 @@ def test_projecting_by_hand() -> None:
         np.array([1, 2], np.float32), np.array([[1], [10]], np.float32), np.ones(1, np.float32)
     )
     np.testing.assert_array_equal(projection(np.array([[3, 5]], np.float32)), [[32]])
+
+
+def test_moments_of_a_part_are_those_of_all_less_those_of_the_others() -> None:
+    rng = np.random.default_rng(8)
+    features = rng.normal(3, 1, size=(40, 5)).astype(np.float32)
+    tags = TagMatrix.from_lists(
+        range(40), [np.flatnonzero(r) for r in rng.random((40, 4)) < 0.4], 4
+    )
+    part, rest = np.arange(0, 25), np.arange(25, 40)
+    left = Moments.of(features, tags) - Moments.of(features[rest], tags.take(rest))
+    assert left.n_images == 25
+    np.testing.assert_allclose(left.mean, features[part].mean(axis=0), rtol=1e-6)
+    covariance = np.cov(features[part].astype(np.float64), rowvar=False, bias=True)
+    np.testing.assert_allclose(left.covariance, covariance, rtol=1e-9, atol=1e-10)
+    one, other = fit_cca(features[part], tags.take(part), 0.1), left.cca(0.1, None, TAG_RIDGE)
+    np.testing.assert_allclose(other.correlations, one.correlations, rtol=1e-5)
+    np.testing.assert_allclose(np.abs(other.matrix), np.abs(one.matrix), rtol=1e-3, atol=1e-5)
+
+
+def test_whitened_principal_directions_are_eigenvectors_over_ridged_deviations() -> None:
+    rng = np.random.default_rng(8)
+    features = (rng.normal(size=(300, 6)) * [9, 5, 3, 1, 0.5, 0.1]).astype(np.float32)
+    tags = TagMatrix.from_lists(range(300), [[]] * 300, 1)
+    covariance = np.cov(features.astype(np.float64), rowvar=False, bias=True)
+    variances, directions = np.linalg.eigh(covariance)
+    ridge = 0.5 * np.trace(covariance) / 6
+    expected = directions[:, ::-1][:, :3] / np.sqrt(variances[::-1][:3] + ridge)
+    found = Moments.of(features, tags).whitened_principal(0.5, 3)
+    np.testing.assert_allclose(np.abs(found.matrix), np.abs(expected), rtol=1e-3, atol=1e-5)
+    constant = Moments.of(np.full((9, 6), 0.3, np.float32), tags.take(np.arange(9)))
+    assert constant.whitened_principal(0.5, 3).matrix.shape == (6, 0)
