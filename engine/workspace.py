@@ -153,6 +153,7 @@ class Workspace:
         """Return counts, extractor, index and learners, as ``engine info --json`` prints them."""
         from dataclasses import asdict
 
+        from engine.trained import best_learner
         from indexing.index.description import read_record
 
         folder, manifest = self._folders.current()
@@ -166,6 +167,7 @@ class Workspace:
             "extractor": {key: extractor[key] for key in ("name", "digest", "n_dims", "runtime")},
             "index": asdict(read_record(folder / "index")[0]),
             "learners": manifest["learners"],
+            "answers_with": best_learner(manifest["learners"]),
         }
 
     def entries(self) -> "tuple[Entry, ...]":

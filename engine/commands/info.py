@@ -8,7 +8,7 @@ import click
 
 from engine.commands.options import json_option, workspace_option
 from engine.commands.train import TITLES, percent, settings_lines
-from engine.trained import best_learner, is_outdated, is_trained
+from engine.trained import is_outdated, is_trained
 
 __all__ = ["info"]
 
@@ -59,9 +59,8 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         f"index      {index['form']}, {index['metric']}, {index['bytes_per_image']:,.0f} bytes a "
         f"picture, recall@100 {recall}",
     ]
-    best = best_learner(facts["learners"])
     for name, learner in facts["learners"].items():
-        lines += _learner_lines(name, learner, is_best=name == best)
+        lines += _learner_lines(name, learner, is_best=name == facts["answers_with"])
     return lines
 
 

@@ -130,7 +130,9 @@ def test_info_shows_what_was_trained(engine, library):
         f"           {held_out}C-F1@5 80.0 (knn 80.0)",
         "           5 votes have changed since: 'engine train fading' again",
     ]
-    learners = json.loads(engine("info", "--json").stdout)["learners"]
+    facts = json.loads(engine("info", "--json").stdout)
+    assert facts["answers_with"] == "turned"
+    learners = facts["learners"]
     assert set(learners) == {"knn", "tagvote", "turned", "fading"}
     assert learners["fading"]["index"] is None
 
@@ -144,10 +146,23 @@ def test_explain_on_the_command_line(engine, new):
     assert {len(tag["voters"]) for tag in fields["tags"]} == {6}
 
 
-@pytest.mark.parametrize("learner", ["heads"])
-def test_answers_of_trained_learners_import_nothing_heavy(built, new, learner, monkeypatch):
+TRAINED = [
+    ("heads", {}),
+    ("tagprop", {"weights": "rank"}),
+    ("tagprop", {"weights": "distance"}),
+    ("tagprop", {"weights": "distances"}),
+    # What is chosen otherwise, which takes long.
+    (
+        "tagprop",
+        {"weights": "metric", "regularization": 0.1, "n_supervised": 2, "n_rounds": 1, "n_dims": 5},
+    ),
+]
+
+
+@pytest.mark.parametrize(("learner", "params"), TRAINED)
+def test_answers_of_trained_learners_import_nothing_heavy(built, new, learner, params, monkeypatch):
     monkeypatch.setattr("engine.training.TRAINABLE", ("heads", "tagprop"))
-    built.train(learner)
+    built.train(learner, params)
     program = (
         "import sys\n"
         "from indexing.extractors import EXTRACTORS\n"
@@ -161,5 +176,7 @@ def test_answers_of_trained_learners_import_nothing_heavy(built, new, learner, m
     result = subprocess.run(
         [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True
     )
-    assert result.stdout.splitlines()[0] == f"{new}  ({learner})"
+    lines = result.stdout.splitlines()
+    assert lines[0] == f"{new}  ({learner})"
+    assert {line.split()[0] for line in lines if re.match("  [^ ]", line)} >= {"colour", "Green"}
     assert result.stderr.split() == []
