@@ -297,9 +297,11 @@ class GenerationFolders:
             shutil.rmtree(partial, ignore_errors=True)
             raise
         self._point_at(number)
-        for old in self._folder.iterdir():
-            if old.name not in (f"{number:06d}", f"{previous or 0:06d}"):
-                shutil.rmtree(old, ignore_errors=True)
+        # All is done but the tidying; who stops that must not be told that nothing was.
+        with contextlib.suppress(KeyboardInterrupt):
+            for old in self._folder.iterdir():
+                if old.name not in (f"{number:06d}", f"{previous or 0:06d}"):
+                    shutil.rmtree(old, ignore_errors=True)
 
     def _point_at(self, number: int) -> None:
         fresh = self._pointer.with_suffix(".new")

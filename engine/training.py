@@ -83,6 +83,13 @@ def train_workspace(
         Nothing was built here, or what was is damaged.
     LockedError
         Another process writes this workspace.
+
+    Notes
+    -----
+    knn is measured as the workspace has it: its number of neighbours was chosen with the
+    held-out pictures among the others, which flatters it a little. A learner that chooses
+    hyper-parameters while it is fitted tells them (:class:`ChoosesParams`), so that the second
+    fit need not choose again.
     """
     started = time.perf_counter()
     learner_class(name)

@@ -45,6 +45,22 @@ def test_a_generation_that_fails_leaves_the_one_before(folders):
     assert [path.name for path in folders.folder(1).parent.iterdir()] == ["000001"]
 
 
+def test_who_stops_the_tidying_has_the_new_generation(folders, monkeypatch):
+    for text in ("a", "b"):
+        make(folders, text)
+
+    def stop(path, ignore_errors):
+        if path.name == "000001":
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", stop)
+        make(folders, "c")
+    assert folders.current()[1]["text"] == "c"
+    make(folders, "d")
+    assert sorted(path.name for path in folders.folder(1).parent.iterdir()) == ["000003", "000004"]
+
+
 def test_leftovers_of_a_killed_build_are_cleared(folders):
     make(folders, "a")
     partial = folders.folder(2).with_suffix(".partial")
