@@ -1,0 +1,155 @@
+"""The learned map: its gradient, what it finds, and that it is the same twice."""
+
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from learners.projection import LinearMap, Moments
+from learners.tag_matrix import TagMatrix
+from learners.tagprop.likelihood import Likelihood
+from learners.tagprop.metric_fitting import MetricChoice, fit_metric
+from learners.tagprop.metric_learning import MetricSettings, Start, Starts, _Descent, learn_map
+from learners.tagprop.searching import nearest_among
+
+N_IMAGES, N_IN, N_TAGS = 60, 8, 4
+PLAIN = MetricSettings(dropout=0.0, batch_size=1_000, n_neighbors=1_000)
+
+
+def pictures(
+    seed: int = 0, n_images: int = N_IMAGES, noise: float = 4.0
+) -> tuple[np.ndarray, TagMatrix, np.ndarray]:
+    """Pictures that two directions tell apart, under louder ones that say nothing."""
+    rng = np.random.default_rng(seed)
+    kind = rng.integers(0, N_TAGS, n_images)
+    angle = kind * 2 * np.pi / N_TAGS
+    features = noise * rng.normal(size=(n_images, N_IN))
+    features[:, :2] = 2 * np.stack([np.cos(angle), np.sin(angle)], 1)
+    features[:, :2] += 0.5 * rng.normal(size=(n_images, 2))
+    mixing = np.linalg.qr(np.random.default_rng(1).normal(size=(N_IN, N_IN)))[0]
+    tags = TagMatrix.from_lists(range(n_images), [[one] for one in kind], N_TAGS)
+    return (features @ mixing).astype(np.float32), tags, kind
+
+
+def agreement(fitted: LinearMap, seed: int = 5) -> float:
+    """Share of the five nearest that are of a new picture's kind."""
+    features, _, kind = pictures(n_images=300)
+    new, _, truth = pictures(seed)
+    found = nearest_among(fitted(new), fitted(features), 5)
+    return float((kind[found.rows] == truth[:, None]).mean())
+
+
+def literal_loss(
+    features: np.ndarray,
+    tags: TagMatrix,
+    groups: np.ndarray,
+    fitted: LinearMap,
+    scalars: np.ndarray,
+) -> float:
+    """Minus the log-likelihood of all pictures, every other one a voter, in float64."""
+    z = (features.astype(float) - fitted.mean) @ fitted.matrix.astype(float)
+    z /= np.linalg.norm(z, axis=1, keepdims=True)
+    energy = -np.exp(scalars[0]) * (1 - z @ z.T)
+    energy[groups[:, None] == groups] = -np.inf
+    weights = np.exp(energy)
+    weights /= weights.sum(axis=1, keepdims=True)
+    logit = np.exp(scalars[1]) * (weights @ tags.toarray()) + scalars[2]
+    is_true = tags.toarray()
+    lost = np.where(is_true, np.logaddexp(0, -logit), np.logaddexp(0, logit))
+    return float(lost[is_true].mean() + lost[~is_true].mean())
+
+
+def test_the_gradient_equals_finite_differences() -> None:
+    features, tags, _ = pictures()
+    groups = np.arange(N_IMAGES) // 2 * 2  # pictures come in pairs of copies
+    rng = np.random.default_rng(2)
+    first = LinearMap(features.mean(axis=0), rng.normal(size=(N_IN, 3)).astype(np.float32))
+    start = Start(sharpness=6.0, slope=4.0, offset=-1.5)
+    descent = _Descent(features, tags, groups, first, start, PLAIN)
+    scalars = np.array([np.log(6.0), np.log(4.0), -1.5])
+    by_map, by_scalars = descent._gradient(np.arange(N_IMAGES))
+    for place in np.ndindex(first.matrix.shape):
+        step = np.zeros((N_IN, 3), np.float32)
+        step[place] = 1e-2
+        ends = [
+            literal_loss(features, tags, groups, replace(first, matrix=first.matrix + s), scalars)
+            for s in (step, -step)
+        ]
+        assert by_map[place] == pytest.approx((ends[0] - ends[1]) / 2e-2, rel=2e-3, abs=2e-5)
+    for place in range(3):
+        step = np.zeros(3)
+        step[place] = 1e-5
+        ends = [literal_loss(features, tags, groups, first, scalars + s) for s in (step, -step)]
+        assert by_scalars[place] == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-4, abs=1e-7)
+
+
+def test_the_loss_of_the_steps_is_that_of_the_likelihood() -> None:
+    features, tags, _ = pictures()
+    groups = np.arange(N_IMAGES)
+    first = LinearMap(features.mean(axis=0), np.eye(N_IN, 3, dtype=np.float32))
+    scalars = np.array([1.0, 1.0, -1.0])
+    z = (features - first.mean) @ first.matrix
+    z /= np.linalg.norm(z, axis=1, keepdims=True)
+    voters = np.array([[j for j in groups if j != i] for i in groups])
+    distances = 1 - np.take_along_axis((z @ z.T).astype(float), voters, axis=1)
+    weights = np.exp(-np.e * distances)
+    weights /= weights.sum(axis=1, keepdims=True)
+    likelihood = Likelihood(positions=voters.astype(np.int32), tags=tags, truth=tags)
+    looked = likelihood.look(weights, (np.full(N_TAGS, np.e), np.full(N_TAGS, -1.0)))
+    expected = literal_loss(features, tags, groups, first, scalars)
+    assert looked.loss == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_closed_form_has_the_shares_that_it_says() -> None:
+    features, tags, _ = pictures(n_images=300)
+    starts = Starts(Moments.of(features, tags), 6, 2)
+    fitted = starts(0.1, 2)
+    mapped = fitted(features)
+    squares = np.square(mapped - mapped.mean(axis=0)).mean(axis=0)
+    assert mapped.shape == (300, 6)
+    assert squares[:2].sum() == pytest.approx(0.7, rel=1e-3)
+    assert squares[2:].sum() == pytest.approx(0.3, rel=1e-3)
+
+
+def test_gradient_steps_find_what_the_features_hide() -> None:
+    features, tags, _ = pictures(n_images=300)
+    rng = np.random.default_rng(3)
+    first = LinearMap(features.mean(axis=0), rng.normal(size=(N_IN, 4)).astype(np.float32))
+    settings = MetricSettings(n_neighbors=50, learning_rate=0.05, dropout=0.1)
+    steps = learn_map(features, tags, np.arange(300), first, Start(), settings)
+    last = next(islice(steps, 9, None))
+    assert agreement(first) < 0.5
+    assert agreement(last) > 0.8
+
+
+@pytest.mark.parametrize("n_rounds", [0, None])
+def test_a_fitted_map_beats_the_features_and_comes_out_the_same_twice(n_rounds: int | None) -> None:
+    features, tags, _ = pictures(n_images=300)
+    choice = MetricChoice(n_rounds=n_rounds)
+    settings = MetricSettings(n_neighbors=30)
+    one, other = (
+        fit_metric(features, tags, np.arange(300), choice, settings, 5, lambda *_: None)
+        for _ in range(2)
+    )
+    np.testing.assert_array_equal(one.map.matrix, other.map.matrix)
+    assert one.choice == other.choice
+    assert agreement(one.map) > 0.85 > agreement(LinearMap(one.map.mean, np.eye(N_IN, dtype="f4")))
+
+
+def test_neighbours_are_found_by_maps_that_have_not_seen_the_picture() -> None:
+    features, tags, _ = pictures(n_images=100)
+    groups = np.arange(100) // 2 * 2
+    settings = MetricSettings(n_neighbors=30)
+    choice = MetricChoice(regularization=0.3, n_supervised=3, n_rounds=0)
+    found = fit_metric(features, tags, groups, choice, settings, 5, lambda *_: None)
+    np.testing.assert_array_equal(found.asked, np.arange(100))
+    for position, rows in zip(found.asked, found.neighbors.rows, strict=True):
+        assert not set(groups[rows].tolist()) & {int(groups[position])}
+    # Random labels are then told no better than chance, though the map was fitted on them.
+    rng = np.random.default_rng(77)
+    labels = rng.integers(0, 2, 100)
+    random = TagMatrix.from_lists(range(100), [[one] for one in labels], 2)
+    found = fit_metric(features, random, np.arange(100), choice, settings, 5, lambda *_: None)
+    alike = labels[found.neighbors.rows[:, :5]] == labels[found.asked][:, None]
+    assert 0.35 < alike.mean() < 0.62
