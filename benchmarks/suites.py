@@ -129,6 +129,8 @@ class Suite:
 
 _BASELINES = ("random", "frequency", "copy", "knn", "tagvote", "2pknn", "cca-knn")
 _ON_TAGS = ("random", "frequency", "copy", "knn", "tagvote")
+_READ_MORE = frozenset({"multimodal"})
+"""Learners that read tags as input: the made-up pictures have none but those to be found."""
 _COMPLETION = (Protocol(completion=Completion()),)
 
 SUITES: dict[str, Suite] = {
@@ -169,10 +171,10 @@ SUITES: dict[str, Suite] = {
         ),
         Suite(
             name="smoke",
-            about="520 made-up pictures in a few seconds: does everything run?",
+            about="520 made-up pictures in a few seconds: does everything run that reads no tags?",
             reader=None,
             folder="",
-            methods=tuple(sorted(LEARNERS)),
+            methods=tuple(sorted(set(LEARNERS) - _READ_MORE)),
             protocols=(Protocol(),),
         ),
     )

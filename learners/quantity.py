@@ -1,7 +1,7 @@
 """How many tags a picture should get."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar, Self
@@ -41,6 +41,8 @@ class LabelQuantity:
     held_out : float, default=0.1
         Share of the pictures, in [0, 1), that say which epoch was the best.
     seed : int, default=0
+    training : TrainingSettings, optional
+        Takes the place of rate, decay, epochs, patience and seed.
 
     Attributes
     ----------
@@ -68,6 +70,7 @@ class LabelQuantity:
     patience: int | None = 5
     held_out: float = 0.1
     seed: int = 0
+    training: TrainingSettings | None = None
     mean_: float = field(init=False, repr=False)
     _inputs: Standardization = field(init=False, repr=False)
     _layers: DenseLayers = field(init=False, repr=False)
@@ -178,6 +181,8 @@ class LabelQuantity:
         self._layers = DenseLayers.from_arrays(arrays, prefix, len(self.hidden) + 1)
 
     def _settings(self) -> TrainingSettings:
+        if self.training is not None:
+            return replace(self.training, stop_by=StopBy.LOSS, device="cpu")
         return TrainingSettings(
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,

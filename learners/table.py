@@ -16,6 +16,7 @@ LEARNERS: dict[str, str] = {
     "2pknn": "learners.two_pass:TwoPassKNN",
     "cca-knn": "learners.cca_knn:CCAKNN",
     "heads": "learners.heads:Heads",
+    "multimodal": "learners.multimodal:Multimodal",
     "copy": "learners.baselines:LabelTransfer",
     "frequency": "learners.baselines:TagFrequency",
     "random": "learners.baselines:RandomScores",

@@ -197,9 +197,19 @@ class _Run:
             )
         self._optimizer.zero_grad(set_to_none=True)
         self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self._shorten()
         self._scaler.step(self._optimizer)
         self._scaler.update()
         return value
+
+    def _shorten(self) -> None:
+        import torch
+
+        if self._settings.longest_gradient is not None:
+            self._scaler.unscale_(self._optimizer)
+            torch.nn.utils.clip_grad_norm_(
+                self._model.parameters(), self._settings.longest_gradient
+            )
 
     def _judge(self, loss: float) -> None:
         """Report an epoch, and keep its weights where it is the best so far."""

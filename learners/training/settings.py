@@ -59,6 +59,8 @@ class TrainingSettings:
         Of SGD, in [0, 1).
     weight_decay : float, default=0
         At least 0; of matrices and kernels, not of vectors (biases, normalisation).
+    longest_gradient : float or None, default=None
+        Length, above 0, that a gradient of all weights is shortened to; None = none is.
     schedule : {"one-cycle", "cosine", "constant"}, default="one-cycle"
         One cycle climbs straight from a 25th of the rate, then falls along a cosine to 0.
     warmup : float, default=0.2
@@ -84,6 +86,7 @@ class TrainingSettings:
     learning_rate: float = 1e-3
     momentum: float = 0.9
     weight_decay: float = 0.0
+    longest_gradient: float | None = None
     schedule: Schedule = Schedule.ONE_CYCLE
     warmup: float = 0.2
     epochs: int = 20
@@ -106,6 +109,8 @@ class TrainingSettings:
             raise InputError(f"momentum is {self.momentum:g}; it is below 1; lower it")
         if real_number("warmup", self.warmup, above=0) >= 1:
             raise InputError(f"warmup is {self.warmup:g}; it is a share below 1; lower it")
+        if self.longest_gradient is not None:
+            real_number("longest_gradient", self.longest_gradient, above=0)
         whole_number("epochs", self.epochs)
         whole_number("batch_size", self.batch_size)
         whole_number("seed", self.seed, 0)

@@ -16,7 +16,7 @@ from indexing.index import Neighbors
 from learners.base import Batch, Needs, TagLearner, TagMatrix
 from learners.ranking import rank_tags
 from learners.table import LEARNERS, learner_class, make_learner
-from tests.reference import baselines, heads, tagprop, voting
+from tests.reference import baselines, heads, multimodal, tagprop, voting
 
 N_DIMS, K = 6, 12
 
@@ -105,11 +105,26 @@ CASES += [
         {"weights": "metric", "n_neighbors": 6, "n_dims": 4, "n_rounds": 1},
     )
 ]
+CASES += [
+    Case("multimodal", params, lambda b, t, p=params: multimodal_scores(b, t, p))
+    for params in (
+        {"n_tag_units": 8, "epochs": 1, "quantity": False},
+        {"n_tag_units": 8, "epochs": 2, "plan": "niu2017", "n_input_tags": 2},
+    )
+]
 
 
 def tagprop_scores(asked: Batch, tags: TagMatrix, params: dict[str, object]) -> np.ndarray:
     """Score literally with what a learner fitted on the same pictures has learned."""
     return tagprop.scores(asked.neighbors, tags, fitted(Case("tagprop", params, None), tags))
+
+
+def multimodal_scores(asked: Batch, tags: TagMatrix, params: dict[str, object]) -> np.ndarray:
+    """Score literally with what a learner fitted on the same pictures has learned."""
+    assert asked.tags is not None
+    arrays = fitted(Case("multimodal", params, None), tags).state()[1]
+    noisy = [asked.tags.tags_of(i).tolist() for i in range(asked.tags.n_images)]
+    return np.array(multimodal.scores(arrays, asked.features, noisy))
 
 
 def tagged(n_images: int = 40, n_tags: int = 9, seed: int = 0) -> TagMatrix:
@@ -141,11 +156,18 @@ def batch(tags: TagMatrix, n_queries: int = 15, seed: int = 1) -> Batch:
 
 def queries(of: Batch, chosen: np.ndarray | slice) -> Batch:
     """Return the batch of some of the queries."""
+    assert of.tags is not None
     assert of.features is not None
     assert of.neighbors is not None
     assert of.pixels is not None
     neighbors = Neighbors(of.neighbors.rows[chosen], of.neighbors.distances[chosen])
-    return Batch(features=of.features[chosen], neighbors=neighbors, pixels=of.pixels[chosen])
+    places = np.arange(of.tags.n_images)[chosen]
+    tags = TagMatrix.from_lists(
+        range(len(places)), [of.tags.tags_of(place) for place in places], of.tags.n_tags
+    )
+    return Batch(
+        features=of.features[chosen], neighbors=neighbors, pixels=of.pixels[chosen], tags=tags
+    )
 
 
 def needed(learner: TagLearner, of: Batch) -> Batch:
