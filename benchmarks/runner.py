@@ -3,8 +3,6 @@
 import importlib.metadata
 import json
 import platform
-import resource
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -14,6 +12,7 @@ from typing import Any
 from benchmarks.cases import Case, Results
 from benchmarks.datasets import Dataset, exercises
 from benchmarks.features import Features
+from benchmarks.memory import PeakMemory
 from benchmarks.posing import Posed, folds_of
 from benchmarks.protocols import Emit, Protocol
 from benchmarks.scoring import scored
@@ -27,7 +26,6 @@ __all__ = ["run_suite"]
 
 _FACTS_FILE = "data.json"
 _PACKAGES = ("tag-engine", "numpy", "faiss-gpu", "faiss-cpu")
-_MB = 1 << 20
 
 Progress = Callable[[int, int, str], None]
 
@@ -80,7 +78,7 @@ class _Task:
     def run(self, method: Method, folder: Path, on_progress: FitProgress) -> dict[str, Any]:
         """Choose, fit, ask, judge; save the scores and return the line."""
         case = self.case(method)
-        with _PeakMemory() as memory:
+        with PeakMemory() as memory:
             exercise = self.posed.exercise
             choice = choose(
                 method.learner,
@@ -234,29 +232,3 @@ def _versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
-
-
-class _PeakMemory:
-    """The most resident memory that the process held inside the ``with``, in MB.
-
-    Linux lets a process reset its high-water mark; elsewhere it is that of the whole run.
-    """
-
-    peak_mb = float("nan")
-
-    def __enter__(self) -> "_PeakMemory":
-        try:
-            Path("/proc/self/clear_refs").write_text("5")
-            self._is_reset = True
-        except OSError:
-            self._is_reset = False
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._is_reset:
-            status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
-            line = next(text for text in status.splitlines() if text.startswith("VmHWM"))
-            self.peak_mb = int(line.split()[1]) * 1024 / _MB
-        else:
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            self.peak_mb = peak * (1 if sys.platform == "darwin" else 1024) / _MB

@@ -68,7 +68,7 @@ class TagProp(NeighborVoting):
         What a voter's weight depends on.
     sigmoids : bool, default=True
         Whether each tag has a sigmoid of its own.
-    shrinkage : float, default=10
+    shrinkage : float, default=5
         How many tagged pictures it takes to pull a tag's sigmoid away from the one that all
         tags share; 0 = the paper's.
     joint : bool, default=False
@@ -123,7 +123,7 @@ class TagProp(NeighborVoting):
 
     weights: VoteWeights = VoteWeights.DISTANCE
     sigmoids: bool = True
-    shrinkage: float = 10.0
+    shrinkage: float = 5.0
     joint: bool = False
     n_neighbors: int = 200
     unique_owner: bool = False

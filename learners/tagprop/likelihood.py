@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import get_num_threads, njit, prange, set_num_threads
 from numpy.typing import NDArray
 
 from learners.tag_matrix import TagMatrix
@@ -23,6 +23,8 @@ SMOOTHING = 1e-5
 # The pictures are cut into so many parts, whatever the number of cores, so that sums come out
 # the same everywhere.
 _N_PARTS = 32
+# With fewer voters than this, waking the other threads takes longer than the work.
+_FEWEST_FOR_THREADS = 50_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,18 +127,24 @@ class Likelihood:
         n_present, n_absent = n_pairs or (self.n_present, self.n_absent)
         slopes, offsets = sigmoids if sigmoids is not None else (np.zeros(n_tags),) * 2
         by_weight = np.zeros(self.positions.shape)
-        losses, sums = _look(
-            self.positions,
-            weights,
-            *self._csr,
-            slopes,
-            offsets,
-            sigmoids is not None,
-            1 / n_present,
-            1 / n_absent,
-            SMOOTHING,
-            by_weight,
-        )
+        n_threads = get_num_threads()
+        if self.positions.size < _FEWEST_FOR_THREADS:
+            set_num_threads(1)
+        try:
+            losses, sums = _look(
+                self.positions,
+                weights,
+                *self._csr,
+                slopes,
+                offsets,
+                sigmoids is not None,
+                1 / n_present,
+                1 / n_absent,
+                SMOOTHING,
+                by_weight,
+            )
+        finally:
+            set_num_threads(n_threads)
         sums = sums.sum(axis=0)  # (4, n_tags)
         # Every pair counts as absent with a vote of 0 first; _look corrects those that are not.
         n_queries = self.truth.n_images
