@@ -275,7 +275,7 @@ def test_a_learner_that_takes_long_tells_how_far_it_is(tmp_path, monkeypatch):
     seen = []
     run(tmp_path, ["knn", "cca-knn"], on_progress=lambda *counts: seen.append(counts))
     what = "cca-knn on planted"
-    n_fits = 3 * 5 + 1  # ridges of the grid on folds, and the choice
+    n_fits = len(kind.grid["regularization"]) * 5 + 1  # on folds, and the choice
     assert seen == [
         (0, 2, "knn on planted"),
         (1, 2, what),
