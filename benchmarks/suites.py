@@ -128,6 +128,11 @@ class Suite:
 
 
 _BASELINES = ("random", "frequency", "copy", "knn", "tagvote", "2pknn", "cca-knn")
+_PROPAGATION = (
+    *("knn", "tagvote", "cca-knn"),
+    *(f"tagprop:weights={weights}" for weights in ("rank", "distance", "distances", "metric")),
+    *("knn/bag-of-words", "tagvote/bag-of-words", "tagprop:weights=distance/bag-of-words"),
+)
 _ON_TAGS = ("random", "frequency", "copy", "knn", "tagvote")
 _READ_MORE = frozenset({"multimodal"})
 """Learners that read tags as input: the made-up pictures have none but those to be found."""
@@ -142,6 +147,13 @@ SUITES: dict[str, Suite] = {
             reader="corel5k",
             folder="corel5k",
             methods=(*_BASELINES, "knn/bag-of-words"),
+        ),
+        Suite(
+            name="corel5k-propagation",
+            about="Corel-5K: TagProp with given and with learned distances, beside its elders",
+            reader="corel5k",
+            folder="corel5k",
+            methods=_PROPAGATION,
         ),
         Suite(
             name="corel5k-few",
