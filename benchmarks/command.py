@@ -83,7 +83,9 @@ def bench(
     device: str,
     as_json: bool,
 ) -> None:
-    """Measure tagging methods: corel5k, corel5k-propagation, corel5k-few, and more suites.
+    """Measure tagging methods on a data set: run a SUITE and write a report.
+
+    Suites: corel5k, corel5k-propagation, corel5k-few, espgame-tags, iaprtc12-tags, smoke.
 
     Hyper-parameters are chosen by cross-validation inside the training pictures; no method
     sees the labels it is judged by. Each result is written to results.jsonl with all scores

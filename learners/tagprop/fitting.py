@@ -156,7 +156,9 @@ class _Problem:
             n_tags = self._likelihood.truth.n_tags
             unscaled[self._n_params :][:2] = np.log(slope), offset
             looked = self._likelihood.look(
-                self._weighting(params), (np.full(n_tags, slope), np.full(n_tags, offset))
+                self._weighting(params),
+                (np.full(n_tags, slope), np.full(n_tags, offset)),
+                by_weights=False,
             )
             own = self.scales[self._n_params + 2 :]
             curved = [looked.slope_curvature * slope**2, looked.offset_curvature]
@@ -169,7 +171,7 @@ class _Problem:
         slope, offset = _FIRST_SIGMOID
         for _ in range(_SHARED_STEPS):
             looked = self._likelihood.look(
-                weights, (np.full(n_tags, slope), np.full(n_tags, offset))
+                weights, (np.full(n_tags, slope), np.full(n_tags, offset)), by_weights=False
             )
             by_offset, by_slope = looked.offsets.sum(), looked.slopes.sum() * slope
             step = by_offset / max(looked.offset_curvature.sum(), 1e-9)
@@ -200,9 +202,10 @@ class _Problem:
         params, sigmoids = self.parts(scaled)
         weights = self._weighting(params)
         pair = None if sigmoids is None else (sigmoids.slopes, sigmoids.offsets)
-        looked = self._likelihood.look(weights, pair)
+        looked = self._likelihood.look(weights, pair, by_weights=self._n_params > 0)
         gradient = np.empty(scaled.size)
-        gradient[: self._n_params] = self._weighting.gradient(weights, looked.weights)
+        if self._n_params:
+            gradient[: self._n_params] = self._weighting.gradient(weights, looked.weights)
         loss = looked.loss
         if sigmoids is not None:
             own = (scaled * self.scales)[self._n_params + 2 :]

@@ -110,6 +110,7 @@ class Likelihood:
         sigmoids: tuple[NDArray[np.float64], NDArray[np.float64]] | None,
         *,
         n_pairs: tuple[float, float] | None = None,
+        by_weights: bool = True,
     ) -> Looked:
         """Return the loss at some weights, and its derivatives.
 
@@ -122,6 +123,9 @@ class Likelihood:
         n_pairs : tuple of two float, optional
             Pairs present and absent that the loss is divided by, where the queries are a
             sample of others; else those of `truth`.
+        by_weights : bool, default=True
+            Whether the derivatives by the weights are wanted: they are half of the work. Else
+            they are zeros.
         """
         n_tags = self.truth.n_tags
         n_present, n_absent = n_pairs or (self.n_present, self.n_absent)
@@ -141,6 +145,7 @@ class Likelihood:
                 1 / n_present,
                 1 / n_absent,
                 SMOOTHING,
+                by_weights,
                 by_weight,
             )
         finally:
@@ -177,6 +182,7 @@ def _look(  # noqa: C901 - one pass: what it touches stays in the cache
     present_weight: float,
     absent_weight: float,
     smoothing: float,
+    wants_weights: bool,
     by_weight: Any,
 ) -> tuple[Any, Any]:
     n_queries, n_neighbors = positions.shape
@@ -244,7 +250,7 @@ def _look(  # noqa: C901 - one pass: what it touches stays in the cache
                     else:
                         losses[part] -= absent_weight * np.log1p(-probability)
                         by_vote[tag] = absent_weight * (1 - 2 * smoothing) / (1 - probability)
-            for rank in range(n_neighbors):
+            for rank in range(n_neighbors if wants_weights else 0):
                 voter = positions[query, rank]
                 if voter < 0:
                     break

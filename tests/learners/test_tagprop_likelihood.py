@@ -191,3 +191,14 @@ def test_slopes_stay_above_zero_where_the_votes_mislead() -> None:
     )
     assert fitted.sigmoids is not None
     assert (fitted.sigmoids.slopes > 0).all()
+
+
+def test_without_derivatives_by_weights_the_rest_is_the_same() -> None:
+    weights, sigmoids = weightings()["distance"](np.array([2.0])), drawn_sigmoids()
+    whole = likelihood().look(weights, sigmoids)
+    part = likelihood().look(weights, sigmoids, by_weights=False)
+    assert part.loss == whole.loss
+    np.testing.assert_array_equal(part.slopes, whole.slopes)
+    np.testing.assert_array_equal(part.offset_curvature, whole.offset_curvature)
+    assert whole.weights.any()
+    assert not part.weights.any()
