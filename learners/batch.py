@@ -13,7 +13,7 @@ from learners.tag_matrix import TagMatrix
 if TYPE_CHECKING:
     from indexing.index import Neighbors
 
-__all__ = ["Batch", "Needs", "features_of", "neighbors_of"]
+__all__ = ["Batch", "Needs", "check_width", "features_of", "neighbors_of"]
 
 
 class Needs(Flag):
@@ -124,3 +124,25 @@ def neighbors_of(batch: Batch) -> "Neighbors":
     if batch.neighbors is None:
         raise InputError("a batch without neighbors; voting needs them; give Batch(neighbors=...)")
     return batch.neighbors
+
+
+def check_width(features: NDArray[np.float32], width: int, what: str) -> None:
+    """Refuse features that are of another width than what they go into.
+
+    Parameters
+    ----------
+    features : ndarray of float32, shape (n, width)
+    width : int
+    what : str
+        What takes them, as it is to be named.
+
+    Raises
+    ------
+    InputError
+        If they are no matrix of that width.
+    """
+    if features.ndim != 2 or features.shape[1] != width:
+        raise InputError(
+            f"features of shape {features.shape} for {what} of {width} values; (n, {width}) is "
+            "accepted; give what it was fitted on"
+        )

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from indexing.errors import InputError
 from learners.base import Progress
+from learners.batch import check_width
 from learners.training import ArrayExamples, TrainingSettings, hold_out, seeded, train
 
 if TYPE_CHECKING:
@@ -58,11 +58,7 @@ class Standardization:
         InputError
             If they are of another width.
         """
-        if features.ndim != 2 or features.shape[1] != len(self.mean):
-            raise InputError(
-                f"features of shape {features.shape} for a network of {len(self.mean)} values; "
-                f"(n, {len(self.mean)}) is accepted; give what it was fitted on"
-            )
+        check_width(features, len(self.mean), "a network")
         return (features - self.mean) * self.scale
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexing.errors import InputError
+from learners.batch import check_width
 from learners.parameters import real_number, whole_number
 from learners.tag_matrix import TagMatrix
 
@@ -44,11 +45,7 @@ class LinearMap:
         InputError
             If they are of another width.
         """
-        if features.ndim != 2 or features.shape[1] != len(self.mean):
-            raise InputError(
-                f"features of shape {features.shape} for a projection of {len(self.mean)} values; "
-                f"(n, {len(self.mean)}) is accepted; give what it was fitted on"
-            )
+        check_width(features, len(self.mean), "a projection")
         projected = np.empty((len(features), self.matrix.shape[1]), np.float32)
         for part in _chunks(*features.shape):
             np.matmul(features[part] - self.mean, self.matrix, out=projected[part])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from indexing.errors import InputError
+from learners.batch import check_width
 
 __all__ = ["BlockScaling", "unit_blocks"]
 
@@ -45,11 +45,7 @@ class BlockScaling:
         InputError
             If they are of another width.
         """
-        if features.ndim != 2 or features.shape[1] != sum(self.widths):
-            raise InputError(
-                f"features of shape {features.shape} for blocks of {sum(self.widths)} values; "
-                f"(n, {sum(self.widths)}) is accepted; give what the learner was fitted on"
-            )
+        check_width(features, sum(self.widths), "blocks")
         scaled = np.empty_like(features)
         blocks = zip(unit_blocks(features, self.widths), self.scales, strict=True)
         for (place, block), scale in blocks:

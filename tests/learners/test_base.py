@@ -6,6 +6,7 @@ import pytest
 
 from indexing.errors import ArtifactError, InputError
 from learners.base import Batch, Needs, TagLearner, TagMatrix
+from learners.batch import check_width
 from learners.table import learner_class, make_learner
 from learners.voting import KNN, TagVote
 
@@ -128,3 +129,11 @@ def test_blocks_sum_to_the_width() -> None:
             Batch(features=features, blocks=blocks)
     with pytest.raises(InputError, match="features of 3, groups of 2 pictures"):
         Batch(features=features, groups=np.zeros(2, np.int64))
+
+
+def test_a_width_that_does_not_fit_is_named() -> None:
+    check_width(np.zeros((0, 4), np.float32), 4, "blocks")
+    with pytest.raises(InputError, match=r"features of shape \(3, 5\) for blocks of 4 values"):
+        check_width(np.zeros((3, 5), np.float32), 4, "blocks")
+    with pytest.raises(InputError, match=r"features of shape \(4,\) for blocks"):
+        check_width(np.zeros(4, np.float32), 4, "blocks")
