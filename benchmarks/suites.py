@@ -134,8 +134,8 @@ _PROPAGATION = (
     *("knn/bag-of-words", "tagvote/bag-of-words", "tagprop:weights=distance/bag-of-words"),
 )
 _ON_TAGS = ("random", "frequency", "copy", "knn", "tagvote")
-_READ_MORE = frozenset({"multimodal"})
-"""Learners that read tags as input: the made-up pictures have none but those to be found."""
+_READ_MORE = frozenset({"multimodal", "mscnn"})
+"""Learners that read tags as input, or pixels: the made-up pictures have neither."""
 _COMPLETION = (Protocol(completion=Completion()),)
 
 SUITES: dict[str, Suite] = {
@@ -183,7 +183,7 @@ SUITES: dict[str, Suite] = {
         ),
         Suite(
             name="smoke",
-            about="520 made-up pictures in a few seconds: does everything run that reads no tags?",
+            about="520 made-up pictures in a few seconds: do all run that read no tags or pixels?",
             reader=None,
             folder="",
             methods=tuple(sorted(set(LEARNERS) - _READ_MORE)),

@@ -17,6 +17,7 @@ LEARNERS: dict[str, str] = {
     "cca-knn": "learners.cca_knn:CCAKNN",
     "heads": "learners.heads:Heads",
     "multimodal": "learners.multimodal:Multimodal",
+    "mscnn": "learners.multiscale:MSCNN",
     "copy": "learners.baselines:LabelTransfer",
     "frequency": "learners.baselines:TagFrequency",
     "random": "learners.baselines:RandomScores",

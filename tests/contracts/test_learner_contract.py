@@ -14,6 +14,7 @@ import pytest
 from indexing.errors import ArtifactError, InputError, NotFittedError
 from indexing.index import Neighbors
 from learners.base import Batch, Needs, TagLearner, TagMatrix
+from learners.multiscale import MSCNN
 from learners.ranking import rank_tags
 from learners.table import LEARNERS, learner_class, make_learner
 from tests.reference import baselines, heads, multimodal, tagprop, voting
@@ -112,6 +113,13 @@ CASES += [
         {"n_tag_units": 8, "epochs": 2, "plan": "niu2017", "n_input_tags": 2},
     )
 ]
+SMALL_NETWORK = {
+    "backbone": "timm:test_efficientnet",
+    "pretrained": False,
+    "epochs": 1,
+    "quantity": False,
+}
+CASES += [Case("mscnn", SMALL_NETWORK, lambda b, t: mscnn_scores(b, t))]
 
 
 def tagprop_scores(asked: Batch, tags: TagMatrix, params: dict[str, object]) -> np.ndarray:
@@ -125,6 +133,19 @@ def multimodal_scores(asked: Batch, tags: TagMatrix, params: dict[str, object]) 
     arrays = fitted(Case("multimodal", params, None), tags).state()[1]
     noisy = [asked.tags.tags_of(i).tolist() for i in range(asked.tags.n_images)]
     return np.array(multimodal.scores(arrays, asked.features, noisy))
+
+
+def mscnn_scores(asked: Batch, tags: TagMatrix) -> np.ndarray:
+    """Score literally behind the network of a learner fitted on the same pictures."""
+    learner = fitted(Case("mscnn", SMALL_NETWORK, None), tags)
+    assert isinstance(learner, MSCNN)
+    features = learner.extractor().extract(asked.pixels)
+    return np.array(multimodal.scores(learner.state()[1], features))
+
+
+@pytest.fixture(autouse=True)
+def _shared_cache(extractor_cache) -> None:
+    """Networks are compiled into a folder of the test run."""
 
 
 def tagged(n_images: int = 40, n_tags: int = 9, seed: int = 0) -> TagMatrix:
