@@ -37,6 +37,8 @@ N_FOLDS = 5
 _N_DECIDING = 2
 # Rounds without a better one before the search for the best ends.
 _PATIENCE = 2
+# With fewer pictures than this share of the features' width, closed forms work along a basis.
+_FEW_FOR_WIDTH = 0.5
 # Gradient steps see so many pictures, and so many are asked about: more would take longer
 # than they tell.
 _MOST_TAUGHT = 20_000
@@ -113,8 +115,8 @@ def fit_metric(
     report : callable
         Called with (stage, done, total).
     """
-    data = _Data(features, tags, groups)
-    moments = Moments.of(features, tags)
+    data = _Data(features, tags, groups, _basis(features))
+    moments = data.moments()
     folds = []
     for number, (teaching, held_out) in enumerate(_folds(groups, settings.seed)):
         report("metric: closed form", number, N_FOLDS)
@@ -128,7 +130,8 @@ def fit_metric(
     least = choice.n_supervised or 0
     start = folds[0].start if folds else Start()
     everything = np.arange(tags.n_images)
-    rounds = _rounds(data, everything, Starts(moments, n_dims, least), start, choice, settings)
+    starts = Starts(moments, n_dims, least, data.basis)
+    rounds = _rounds(data, everything, starts, start, choice, settings)
     final = list(rounds)[-1]
     report("metric: folds", len(folds) + 1, len(folds) + 1)
     asked = np.concatenate([np.empty(0, np.int64), *(positions for positions, _ in found)])
@@ -148,6 +151,22 @@ class _Data:
     features: NDArray[np.float32]
     tags: TagMatrix
     groups: NDArray[np.int64]
+    basis: NDArray[np.float32] | None
+
+    def moments(self, positions: NDArray[np.int64] | None = None) -> Moments:
+        """Return the moments of some pictures, or of all, along the basis where there is one."""
+        features, tags = self.features, self.tags
+        if positions is not None:
+            features, tags = features[positions], tags.take(positions)
+        return Moments.of(features if self.basis is None else features @ self.basis, tags)
+
+
+def _basis(features: NDArray[np.float32]) -> NDArray[np.float32] | None:
+    """Return what spans the features, where they are few pictures for their width."""
+    n_images, n_in = features.shape
+    if not 1 < n_images < _FEW_FOR_WIDTH * n_in:
+        return None
+    return np.linalg.qr(features.T.astype(np.float64))[0].astype(np.float32)
 
 
 def _folds(
@@ -204,9 +223,8 @@ class _Fold:
         self._teaching = teaching
         self._held_out = held_out
         self._settings = settings
-        left_out = Moments.of(data.features[held_out], data.tags.take(held_out))
         least = round(min(SUPERVISED_SHARES) * n_dims)
-        self._starts = Starts(moments - left_out, n_dims, least)
+        self._starts = Starts(moments - data.moments(held_out), n_dims, least, data.basis)
         self.start = Start()
 
     def closed_form(self, choice: MetricChoice) -> float:

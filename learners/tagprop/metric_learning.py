@@ -77,14 +77,26 @@ class Starts:
         Width of the space.
     least_supervised : int
         The fewest directions of the first kind that will be asked for.
+    basis : ndarray of float32, shape (n_in, n_reduced), optional
+        Orthonormal columns that span the features, where `moments` are those of the features
+        along them: with few pictures that is much less work, and the same map.
     """
 
-    def __init__(self, moments: Moments, n_dims: int, least_supervised: int) -> None:
+    def __init__(
+        self,
+        moments: Moments,
+        n_dims: int,
+        least_supervised: int,
+        basis: NDArray[np.float32] | None = None,
+    ) -> None:
         self._moments = moments
         self._n_dims = n_dims
+        self._basis = basis
+        # A ridge is a share of the mean variance of all values, not only of those that vary.
+        self._ridge_scale = 1.0 if basis is None else basis.shape[1] / basis.shape[0]
         self._covariance = moments.covariance
         n_principal = max(0, n_dims - min(least_supervised, moments.tags.size))
-        principal = moments.whitened_principal(_UNSUPERVISED_RIDGE, n_principal)
+        principal = moments.whitened_principal(_UNSUPERVISED_RIDGE * self._ridge_scale, n_principal)
         self._mean = principal.mean
         self._principal = self._with_squares(principal.matrix)
         self._supervised: dict[float, tuple[NDArray[np.float32], NDArray[np.float64]]] = {}
@@ -99,7 +111,8 @@ class Starts:
     def __call__(self, regularization: float, n_supervised: int) -> LinearMap:
         """Return the map of some settings."""
         if regularization not in self._supervised:
-            analysis = self._moments.cca(regularization, self._n_dims, TAG_RIDGE)
+            ridge = regularization * self._ridge_scale
+            analysis = self._moments.cca(ridge, self._n_dims, TAG_RIDGE)
             self._supervised[regularization] = self._with_squares(analysis.matrix)
         parts = []
         n_left = self._n_dims
@@ -112,7 +125,10 @@ class Starts:
             scale = np.sqrt(share / total) if total > 0 else 0.0
             parts.append(matrix[:, :n_kept] * np.float32(scale))
             n_left -= n_kept
-        return LinearMap(self._mean, np.concatenate(parts, axis=1))
+        mean, matrix = self._mean, np.concatenate(parts, axis=1)
+        if self._basis is None:
+            return LinearMap(mean, matrix)
+        return LinearMap(self._basis @ mean, self._basis @ matrix)
 
 
 def learn_map(

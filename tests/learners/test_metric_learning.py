@@ -112,6 +112,21 @@ def test_the_closed_form_has_the_shares_that_it_says() -> None:
     assert squares[2:].sum() == pytest.approx(0.3, rel=1e-3)
 
 
+def test_the_closed_form_along_a_basis_is_the_same() -> None:
+    rng = np.random.default_rng(4)
+    features = rng.normal(1, 1, size=(20, 50)).astype(np.float32)
+    present = rng.random((20, 3)) < 0.5
+    tags = TagMatrix.from_lists(range(20), [np.flatnonzero(one) for one in present], 3)
+    basis = np.linalg.qr(features.T)[0]
+    whole = Starts(Moments.of(features, tags), 5, 3)(0.3, 3)
+    along = Starts(Moments.of(features @ basis, tags), 5, 3, basis)(0.3, 3)
+    new = rng.normal(1, 1, size=(30, 50)).astype(np.float32)
+    for asked in (features, new):
+        one, other = whole(asked), along(asked)
+        # The sign of a direction is arbitrary: distances are not.
+        np.testing.assert_allclose(other @ other.T, one @ one.T, rtol=1e-2, atol=2e-3)
+
+
 def test_gradient_steps_find_what_the_features_hide() -> None:
     features, tags, _ = pictures(n_images=300)
     rng = np.random.default_rng(3)
