@@ -76,13 +76,13 @@ def test_a_network_of_two_layers_worked_by_hand() -> None:
             norm.running_var.fill_(1 - norm.eps)
             norm.weight.fill_(1)
         block[1].running_mean.fill_(20)
-        block[4].bias.copy_(torch.tensor([0.5, 11.0]))
+        block[4].bias.copy_(torch.tensor([0.5, 9.0]))
         # M_1 = [[1, 2], [3, 4]]; M_2 = (1, -4). The 3 x 3 kernel gives 1 + 4 + 9 + 16 = 30,
-        # less 20 is 10; the 1 x 1 kernels give 10 and -10; F = (10.5, 1).
+        # less 20 is 10; the 1 x 1 kernels give 10 and -10; F = (10.5, 0), from 10.5 and -1.
         x = torch.tensor([[1.0, 2.0], [3.0, 4.0]]).expand(1, 3, 2, 2)
-        np.testing.assert_allclose(network(x).numpy(), [[11.5, -3.0]], atol=1e-5)
+        np.testing.assert_allclose(network(x).numpy(), [[11.5, -4.0]], atol=1e-5)
         block[1].running_mean.fill_(31)  # below 0: nothing is brought but what is added
-        np.testing.assert_allclose(network(x).numpy(), [[1.5, 7.0]], atol=1e-5)
+        np.testing.assert_allclose(network(x).numpy(), [[1.5, 5.0]], atol=1e-5)
         network.fuses = False
         np.testing.assert_allclose(network(x).numpy(), [[1, -4]])
 
