@@ -25,6 +25,7 @@ _UNSUPERVISED_RIDGE = 0.5
 # Adam's step for the three numbers beside the map.
 _SCALAR_RATE = 0.02
 _DECAYS = (0.9, 0.999)
+_TINY = 1e-12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,23 +169,30 @@ def learn_map(
 
 
 class _Adam:
-    """Adam's running means of one array's gradient."""
+    """Adam's running means of one array's gradient; worked on in place, since a map is large."""
 
     def __init__(self, shape: tuple[int, ...], rate: float) -> None:
         self._rate = rate
-        self._mean = np.zeros(shape)
-        self._square = np.zeros(shape)
+        self._mean = np.zeros(shape, np.float32)
+        self._square = np.zeros(shape, np.float32)
         self._n = 0
 
-    def __call__(self, gradient: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Return what is to be added, float64."""
+    def __call__(self, gradient: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return what is to be added, float32; the gradient's memory is written over."""
         self._n += 1
         first, second = _DECAYS
-        self._mean += (1 - first) * (gradient - self._mean)
-        self._square += (1 - second) * (np.square(gradient) - self._square)
-        mean = self._mean / (1 - first**self._n)
-        square = self._square / (1 - second**self._n)
-        return np.asarray(-self._rate * mean / (np.sqrt(square) + 1e-12))
+        self._mean *= np.float32(first)
+        self._mean += np.float32(1 - first) * gradient
+        np.square(gradient, out=gradient)
+        gradient *= np.float32(1 - second)
+        self._square *= np.float32(second)
+        self._square += gradient
+        np.divide(self._square, np.float32(1 - second**self._n), out=gradient)
+        np.sqrt(gradient, out=gradient)
+        gradient += np.float32(_TINY)
+        np.divide(self._mean, gradient, out=gradient)
+        gradient *= np.float32(-self._rate / (1 - first**self._n))
+        return gradient
 
 
 class _Descent:
@@ -217,9 +225,8 @@ class _Descent:
         size = min(self._settings.batch_size, n_images)
         asking = np.sort(self._rng.choice(n_images, size, replace=False))
         by_map, by_scalars = self._gradient(asking)
-        matrix = self.map.matrix + self._map_step(by_map).astype(np.float32)
-        self.map = replace(self.map, matrix=matrix)
-        self._scalars += self._scalar_step(by_scalars)
+        self.map = replace(self.map, matrix=self.map.matrix + self._map_step(by_map))
+        self._scalars += self._scalar_step(by_scalars.astype(np.float32))
 
     def _gradient(
         self, asking: NDArray[np.int64]

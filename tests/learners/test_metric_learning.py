@@ -10,7 +10,14 @@ from learners.projection import LinearMap, Moments
 from learners.tag_matrix import TagMatrix
 from learners.tagprop.likelihood import Likelihood
 from learners.tagprop.metric_fitting import MetricChoice, fit_metric
-from learners.tagprop.metric_learning import MetricSettings, Start, Starts, _Descent, learn_map
+from learners.tagprop.metric_learning import (
+    MetricSettings,
+    Start,
+    Starts,
+    _Adam,
+    _Descent,
+    learn_map,
+)
 from learners.tagprop.searching import nearest_among
 
 N_IMAGES, N_IN, N_TAGS = 60, 8, 4
@@ -99,6 +106,21 @@ def test_the_loss_of_the_steps_is_that_of_the_likelihood() -> None:
     looked = likelihood.look(weights, (np.full(N_TAGS, np.e), np.full(N_TAGS, -1.0)))
     expected = literal_loss(features, tags, groups, first, scalars)
     assert looked.loss == pytest.approx(expected, rel=1e-5)
+
+
+def test_steps_are_those_of_adam() -> None:
+    import torch
+
+    rng = np.random.default_rng(0)
+    gradients = rng.normal(size=(5, 3, 2)).astype(np.float32)
+    parameter = torch.zeros(3, 2, requires_grad=True)
+    adam = torch.optim.Adam([parameter], lr=0.02, eps=1e-12)
+    ours, at = _Adam((3, 2), 0.02), np.zeros((3, 2), np.float32)
+    for gradient in gradients:
+        parameter.grad = torch.from_numpy(gradient.copy())
+        adam.step()
+        at += ours(gradient.copy())
+    np.testing.assert_allclose(at, parameter.detach().numpy(), rtol=1e-4)
 
 
 def test_the_closed_form_has_the_shares_that_it_says() -> None:
