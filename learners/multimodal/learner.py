@@ -76,7 +76,10 @@ class Multimodal(TagLearner):
     Answering needs NumPy alone. Input tags are of the vocabulary that the learner was fitted
     with, also after :meth:`rebased`, which changes what is scored and not what is read. The
     paper has no input for absent tags, leaves pictures without tags out, tells of no dropout
-    in the textual layers, and does not standardise.
+    in the textual layers, and does not standardise. It has 94,570 pictures; on few thousands
+    the textual layers know their own pictures too well for the classifier behind them: on a
+    fold of Corel-5K's training split, half of the tags given among wrong ones and the others
+    asked, MiAP is 64.5 with the tags, 64.1 without, and 69.6 of :class:`learners.heads.Heads`.
 
     References
     ----------
