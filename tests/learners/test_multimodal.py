@@ -117,6 +117,24 @@ def test_reads_both_pixels_and_tags_and_does_without_tags() -> None:
     assert max(without[2:]) < 0.6
 
 
+def test_what_takes_the_place_of_tags_is_what_an_untagged_picture_has(monkeypatch) -> None:
+    batch, tags = drawn()
+    given: list[np.ndarray] = []
+
+    class Watched(JointExamples):
+        def __init__(self, visual, textual, absent, *others) -> None:
+            given.append(absent)
+            super().__init__(visual, textual, absent, *others)
+
+    monkeypatch.setattr("learners.multimodal.joint.JointExamples", Watched)
+    head = Multimodal(**SMALL).fit(batch, tags).head_
+    assert head is not None
+    joined = head.inputs_(head.joined(batch.features, untagged(80)))
+    assert len(given) == 2  # of the tags, and of the classifier
+    assert given[0].tolist() == [0] * 6 + [1]
+    np.testing.assert_allclose(joined[:, 5:], np.tile(given[1], (80, 1)), atol=1e-6)
+
+
 def test_tag_dropout_is_what_lets_one_learner_do_both() -> None:
     # Each label is told by a pixel and by a tag: without dropout, tags are relied upon.
     def redundant(n_images: int, seed: int) -> tuple[Batch, TagMatrix]:
