@@ -20,6 +20,9 @@ MEASURES = ("map", "miap", "c-f1@5")
 """What is measured, as :func:`learners.metrics.parse_measure` reads it."""
 
 _SHARE = 0.1
+# A tenth of a small library tells nothing: so many are held out, of which a share is enough.
+_ENOUGH_PICTURES = 200
+_LARGEST_SHARE = 0.3
 # More pictures, or more pictures times tags, would tell little more and cost memory.
 _MOST_PICTURES = 5_000
 _MOST_CELLS = 1 << 23
@@ -28,7 +31,7 @@ _ASKED_AT_ONCE = 1_024
 
 
 def hold_out(tagged: TaggedPictures, seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Choose a tenth of the pictures to measure on; pictures of the same bytes stay together.
+    """Choose pictures to measure on; pictures of the same bytes stay together.
 
     Parameters
     ----------
@@ -38,12 +41,14 @@ def hold_out(tagged: TaggedPictures, seed: int = 0) -> tuple[NDArray[np.int64], 
     Returns
     -------
     kept, held : ndarray of int64
-        Ascending positions that partition the pictures. At least one is held out, at most
-        5,000, and of those above 100 no more than make 8 million pairs of picture and tag.
+        Ascending positions that partition the pictures. A tenth is held out, or up to 30 % where
+        that is below 200 pictures; at least one, at most 5,000, and of those above 100 no more
+        than make 8 million pairs of picture and tag.
     """
     n_images = tagged.tags.n_images
     most = min(_MOST_PICTURES, max(_FEWEST_PICTURES, _MOST_CELLS // max(1, tagged.tags.n_tags)))
-    wanted = max(1, min(round(_SHARE * n_images), most))
+    share = max(_SHARE * n_images, min(_ENOUGH_PICTURES, _LARGEST_SHARE * n_images))
+    wanted = max(1, min(round(share), most))
     sizes = np.bincount(tagged.groups)
     is_held = np.zeros(len(sizes), bool)
     n_held = 0

@@ -254,14 +254,23 @@ class TrainingReport:
     learner : str
         What was trained.
     params : dict
-        Its hyper-parameters, given and chosen.
+        Its hyper-parameters.
+    told : tuple of str
+        Those that were given, or chosen while it was fitted.
     n_pictures, n_tags : int
         Pictures it was trained on in the end, and the vocabulary.
     held_out : dict
         ``n_pictures`` that were held out, and the measures of knn (``before``) and of the
         learner (``after``) on them, in [0, 1].
-    answers_with : str
-        The learner that now answers where nobody is named.
+    earlier : dict of str to float or None, or None
+        What an earlier training of the same learner had on the same pictures; None where there
+        is none, or votes have changed since.
+    is_written : bool
+        Whether the learner was kept; else the earlier one, which is better, was.
+    answered_before, answers_with : str
+        The learner that answered where nobody was named, and the one that does so now.
+    answers_figure : float or None
+        C-F1@5 of `answers_with` on held-out pictures; None for knn, which is in ``held_out``.
     seconds : float
         Wall seconds.
     """
@@ -269,10 +278,15 @@ class TrainingReport:
     workspace: str
     learner: str
     params: dict[str, Any]
+    told: tuple[str, ...]
     n_pictures: int
     n_tags: int
     held_out: dict[str, Any]
+    earlier: dict[str, float | None] | None
+    is_written: bool
+    answered_before: str
     answers_with: str
+    answers_figure: float | None
     seconds: float
 
     def to_json(self) -> dict[str, Any]:
@@ -283,6 +297,9 @@ class TrainingReport:
             "params": self.params,
             "trained_on": {"pictures": self.n_pictures, "tags": self.n_tags},
             "held_out": self.held_out,
+            "earlier": self.earlier,
+            "written": self.is_written,
+            "answered_before": self.answered_before,
             "answers_with": self.answers_with,
             "seconds": round(self.seconds, 3),
         }

@@ -23,7 +23,7 @@ from indexing.extractors.probe import check_probe
 from indexing.index import Index, VectorTransform, load_index
 from indexing.records import printable_path
 from learners.base import Batch, Needs, TagLearner
-from learners.table import LEARNERS, make_learner
+from learners.table import make_learner
 
 __all__ = ["Tagger"]
 
@@ -112,9 +112,12 @@ class Tagger:
         known = self.manifest["learners"]
         name = name or best_learner(known)
         if name not in known:
+            from engine.training import TRAINABLE
+
+            trained = f", or train it: engine train {name}" * (name in TRAINABLE)
             raise InputError(
                 f"no learner is named {name!r} here; {', '.join(sorted(known))} are accepted; "
-                f"name one of them{f', or train it: engine train {name}' * (name in LEARNERS)}"
+                f"name one of them{trained}"
             )
         if not self.tagged.vocabulary:
             raise InputError(

@@ -21,20 +21,29 @@ from indexing.index import Index, load_index
 from learners.base import TagLearner
 
 __all__ = [
+    "DECISIVE",
+    "FEWEST_HELD_OUT",
     "best_learner",
+    "figure",
     "is_outdated",
     "is_trained",
     "load_learner",
     "load_own_index",
     "own_index_folder",
     "save_learner",
+    "tells_enough",
     "trained_folder",
     "trained_names",
 ]
 
+DECISIVE = "c-f1@5"
+"""The measure on held-out pictures that decides who answers."""
+
+FEWEST_HELD_OUT = 20
+"""Held-out pictures that it takes for a trained learner to answer where nobody is named."""
+
 _HEAD_FILE = "learner.json"
 _ARRAYS_FILE = "learner.npz"
-_MEASURE = "c-f1@5"
 # Share of the votes it was trained on that may change before training again is suggested.
 _CHANGES_BEFORE_TRAINING = 0.2
 
@@ -67,6 +76,18 @@ def is_outdated(entry: Mapping[str, Any]) -> bool:
     return n_changed > _CHANGES_BEFORE_TRAINING * float(entry["trained_on"]["pictures"])
 
 
+def tells_enough(held_out: Mapping[str, Any]) -> bool:
+    """Return whether so many pictures were held out that the better learner can be told."""
+    n_pictures: int = held_out["n_pictures"]
+    return n_pictures >= FEWEST_HELD_OUT
+
+
+def figure(learners: Mapping[str, Mapping[str, Any]], name: str) -> float | None:
+    """Return C-F1@5 of a trained learner of a manifest on held-out pictures, in [0, 1]."""
+    value: float | None = learners[name]["held_out"]["after"].get(DECISIVE)
+    return value
+
+
 def best_learner(learners: Mapping[str, Mapping[str, Any]]) -> str:
     """Return who answers where nobody is named.
 
@@ -79,12 +100,15 @@ def best_learner(learners: Mapping[str, Mapping[str, Any]]) -> str:
     -------
     str
         The trained learner of the highest C-F1@5 on held-out pictures, if that is at least
-        what knn has on the same pictures; else ``"knn"``.
+        what knn has on the same pictures and these are at least :data:`FEWEST_HELD_OUT`; else
+        ``"knn"``.
     """
     best, best_value = "knn", -1.0
     for name in trained_names(learners):
         held_out = learners[name]["held_out"]
-        before, after = (held_out[when].get(_MEASURE) for when in ("before", "after"))
+        if not tells_enough(held_out):
+            continue
+        before, after = (held_out[when].get(DECISIVE) for when in ("before", "after"))
         if after is not None and after >= (before or 0.0) and after > best_value:
             best, best_value = name, after
     return best

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,14 +17,22 @@ from engine.own_index import build_own_index, described, save_index
 from engine.results import TrainingReport
 from engine.serving import training_batch
 from engine.tagged import TaggedPictures
-from engine.trained import best_learner, own_index_folder, save_learner, trained_folder
+from engine.trained import (
+    DECISIVE,
+    best_learner,
+    figure,
+    is_trained,
+    own_index_folder,
+    save_learner,
+    trained_folder,
+)
 from engine.vectors import StoredVectors
 from indexing.errors import ArtifactError, InputError
 from indexing.index import Index, VectorTransform, load_index
 from indexing.records import printable_path
 from indexing.store import WorkspaceStore
 from learners.base import Batch, Progress, TagLearner
-from learners.table import learner_class, make_learner
+from learners.table import LEARNERS, make_learner
 
 __all__ = ["TRAINABLE", "ChoosesParams", "train_workspace"]
 
@@ -50,13 +58,16 @@ def train_workspace(
     name: str,
     params: Mapping[str, Any] | None = None,
     *,
+    replace: bool = False,
     device: str = "auto",
     on_progress: Progress | None = None,
 ) -> TrainingReport:
     """Train a learner on the pictures of a workspace that vote, and keep it there.
 
-    It is fitted twice: on nine tenths of the pictures, to be measured on the others beside
-    knn, and then on all of them. Stopped or failed at any moment, the workspace is as before.
+    It is fitted twice: without some of the pictures, to be measured on those beside knn, and
+    then on all of them. Where one of its name was measured on the same votes and was better,
+    that is kept and nothing is written. Stopped or failed at any moment, the workspace is as
+    before.
 
     Parameters
     ----------
@@ -66,6 +77,8 @@ def train_workspace(
         One of :data:`TRAINABLE`.
     params : mapping, optional
         Its hyper-parameters; the others have their defaults.
+    replace : bool, default=False
+        Whether the new one takes the place of a better one.
     device : {"auto", "cpu", "cuda"}
         Where the indexes run.
     on_progress : callable, optional
@@ -92,11 +105,7 @@ def train_workspace(
     fit need not choose again.
     """
     started = time.perf_counter()
-    learner_class(name)
-    if name not in TRAINABLE:
-        raise InputError(
-            f"the learner {name!r} is not trained; {', '.join(TRAINABLE)} are accepted; name one"
-        )
+    _check_trainable(name)
     params = dict(params or {})
     make_learner(name, **params)
     folders = GenerationFolders(root)
@@ -111,7 +120,23 @@ def train_workspace(
         with WorkspaceStore(folders.store) as store:
             training = _Training.of(found, store, name, params, device, on_progress)
             held_out, chosen = training.held_out()
-            learner, index = training.fitted("everything", training.tagged, chosen)
+            settings = {**params, **chosen}
+            earlier = _comparable(found.manifest["learners"].get(name), held_out)
+            report = partial(
+                TrainingReport,
+                workspace=printable_path(root),
+                learner=name,
+                params=make_learner(name, **settings).params(),
+                told=tuple(settings),
+                n_pictures=training.tagged.tags.n_images,
+                n_tags=training.tagged.tags.n_tags,
+                held_out=held_out,
+                earlier=earlier,
+                answered_before=best_learner(found.manifest["learners"]),
+            )
+            if not replace and _is_worse(held_out["after"], earlier):
+                return _reported(report, found.manifest, started, is_written=False)
+            learner, index = training.fitted("training on everything", training.tagged, chosen)
         with folders.new() as (folder, manifest):
             replaced = {trained_folder(found.folder, gone) for gone in (name, *found.damaged)}
             inherit(found.folder, folder, without=replaced)
@@ -121,6 +146,7 @@ def train_workspace(
             tags = training.tagged.tags
             entry: dict[str, Any] = {
                 "params": learner.params(),
+                "told": list(settings),
                 "trained_on": {"pictures": tags.n_images, "tags": tags.n_tags},
                 "seconds": round(time.perf_counter() - started, 3),
                 "held_out": held_out,
@@ -129,14 +155,53 @@ def train_workspace(
             }
             manifest.update(found.manifest)
             manifest["learners"] = {**found.manifest["learners"], name: entry}
-    return TrainingReport(
-        workspace=printable_path(root),
-        learner=name,
-        params=entry["params"],
-        n_pictures=tags.n_images,
-        n_tags=tags.n_tags,
-        held_out=held_out,
-        answers_with=best_learner(manifest["learners"]),
+    return _reported(report, manifest, started, is_written=True)
+
+
+def _check_trainable(name: str) -> None:
+    if name in TRAINABLE:
+        return
+    found = (
+        f"the learner {name!r} is not trained"
+        if name in LEARNERS
+        else f"no learner that can be trained is called {name!r}"
+    )
+    raise InputError(f"{found}; {', '.join(TRAINABLE)} are accepted; name one")
+
+
+def _comparable(
+    entry: Mapping[str, Any] | None, held_out: Mapping[str, Any]
+) -> dict[str, float | None] | None:
+    """Return what an earlier training measured, if it was on the same pictures and votes."""
+    if entry is None or entry["n_changed"]:
+        return None
+    if entry["held_out"]["n_pictures"] != held_out["n_pictures"]:
+        return None
+    return dict(entry["held_out"]["after"])
+
+
+def _is_worse(
+    after: Mapping[str, float | None], earlier: Mapping[str, float | None] | None
+) -> bool:
+    if earlier is None:
+        return False
+    return (after[DECISIVE] or 0.0) < (earlier[DECISIVE] or 0.0)
+
+
+def _reported(
+    report: Callable[..., TrainingReport],
+    manifest: Mapping[str, Any],
+    started: float,
+    *,
+    is_written: bool,
+) -> TrainingReport:
+    """Return the report of a training that has ended."""
+    learners = manifest["learners"]
+    best = best_learner(learners)
+    return report(
+        answers_with=best,
+        answers_figure=figure(learners, best) if is_trained(learners[best]) else None,
+        is_written=is_written,
         seconds=time.perf_counter() - started,
     )
 
@@ -185,15 +250,15 @@ class _Training:
         )
 
     def held_out(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Fit on nine tenths, measure on the others; also return what the fit has chosen."""
+        """Fit without some, measure on those; also return what the fit has chosen."""
         kept_places, held_places = hold_out(self.tagged)
         kept, held = self.tagged.take(kept_places), self.tagged.take(held_places)
         measured = partial(measure, kept=kept, held=held, vectors=self.vectors, blocks=self.blocks)
-        self.on_progress("measuring knn", 0, 0)
+        self.on_progress("measuring on held-out pictures: knn", 0, 0)
         knn = make_learner("knn", **self.knn_params).fit(Batch(), kept.tags)
         before = measured(knn, index=lambda: self.index)
-        learner, own_index = self.fitted("nine tenths", kept)
-        self.on_progress(f"measuring {self.name}", 0, 0)
+        learner, own_index = self.fitted("measuring on held-out pictures", kept)
+        self.on_progress(f"measuring on held-out pictures: {self.name}", 0, 0)
         after = measured(learner, index=lambda: self.index if own_index is None else own_index)
         chosen = learner.refit_params() if isinstance(learner, ChoosesParams) else {}
         return {"n_pictures": len(held_places), "before": before, "after": after}, chosen
@@ -228,7 +293,7 @@ def _check_enough(tagged: TaggedPictures, name: str) -> None:
     if n_contents < _FEWEST_CONTENTS:
         raise InputError(
             f"{n_contents} different pictures with tags; {name} is trained on "
-            f"{_FEWEST_CONTENTS} or more, a tenth of which is held out to measure; tag more "
+            f"{_FEWEST_CONTENTS} or more, some of which are held out to measure; tag more "
             "pictures and build again; until then knn answers"
         )
     if n_tagged < _FEW_PICTURES:

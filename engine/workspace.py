@@ -88,6 +88,8 @@ class Workspace:
         learner: str,
         params: Mapping[str, Any] | None = None,
         on_progress: "Progress | None" = None,
+        *,
+        replace: bool = False,
     ) -> TrainingReport:
         """Train a learner on the pictures that vote, and keep it in the workspace.
 
@@ -99,6 +101,8 @@ class Workspace:
             Its hyper-parameters; the others have their defaults.
         on_progress : callable, optional
             Called with (stage, done, total).
+        replace : bool, default=False
+            Whether it takes the place of an earlier training that was better.
 
         Returns
         -------
@@ -112,7 +116,12 @@ class Workspace:
         from engine.training import train_workspace
 
         report = train_workspace(
-            self.root, learner, params, device=self.device, on_progress=on_progress
+            self.root,
+            learner,
+            params,
+            replace=replace,
+            device=self.device,
+            on_progress=on_progress,
         )
         self._opened = None
         return report

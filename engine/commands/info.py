@@ -7,7 +7,13 @@ from typing import Any
 import click
 
 from engine.commands.options import json_option, workspace_option
-from engine.commands.train import TITLES, percent, settings_lines
+from engine.commands.wording import (
+    TITLES,
+    counted,
+    percent,
+    settings_lines,
+    tags_not_answered,
+)
 from engine.trained import is_outdated, is_trained
 
 __all__ = ["info"]
@@ -77,10 +83,10 @@ def _learner_lines(name: str, learner: dict[str, Any], *, is_best: bool) -> list
         for measure, title in TITLES.items()
     )
     lines = [
-        f"{name:<10} trained on {trained_on['pictures']:,} pictures, {trained_on['tags']:,} tags, "
-        f"in {learner['seconds']:.1f} s{answers}",
-        *settings_lines(learner["params"], 11 * " "),
-        f"{'':<10} on {held_out['n_pictures']:,} pictures held out, in %: {figures}",
+        f"{name:<10} trained on {counted(trained_on['pictures'], 'picture')}, "
+        f"{counted(trained_on['tags'], 'tag')}, in {learner['seconds']:.1f} s{answers}",
+        *settings_lines(learner["params"], learner.get("told", learner["params"]), 11 * " "),
+        f"{'':<10} on {counted(held_out['n_pictures'], 'picture')} held out, in %: {figures}",
     ]
     if learner["index"] is not None:
         lines.append(
@@ -90,5 +96,8 @@ def _learner_lines(name: str, learner: dict[str, Any], *, is_best: bool) -> list
         )
     if learner["n_changed"]:
         again = f": 'engine train {name}' again" * is_outdated(learner)
-        lines.append(f"{'':<10} {learner['n_changed']:,} votes have changed since{again}")
+        have = "has" if learner["n_changed"] == 1 else "have"
+        votes = counted(learner["n_changed"], "vote")
+        lines.append(f"{'':<10} {votes} {have} changed since{again}")
+    lines += [f"{'':<10} {line}" for line in tags_not_answered(name, learner)]
     return lines

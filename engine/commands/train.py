@@ -1,23 +1,18 @@
 """``engine train``: train a learner on the tagged pictures of a workspace."""
 
 import json
-import textwrap
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import click
 
 from engine.cli import EXIT_INTERRUPTED
 from engine.commands.options import device_option, json_option, workspace_option
+from engine.commands.wording import TITLES, counted, percent, settings_lines
 from engine.results import TrainingReport
+from engine.trained import DECISIVE, tells_enough
 from learners.settings import parse_setting
 
-__all__ = ["TITLES", "percent", "settings_lines", "summary", "train"]
-
-TITLES = {"map": "MAP", "miap": "MiAP", "c-f1@5": "C-F1@5"}
-"""Measures of held-out pictures, as people read them."""
-_WIDEST_LINE = 100
+__all__ = ["summary", "train"]
 
 
 @click.command()
@@ -29,21 +24,25 @@ _WIDEST_LINE = 100
     metavar="KEY=VALUE",
     help="A hyper-parameter of the learner; may be given several times.",
 )
+@click.option(
+    "--replace", is_flag=True, help="Take the new one even where the earlier one was better."
+)
 @device_option
 @workspace_option
 @json_option
 def train(
     learner: str | None,
     settings: tuple[str, ...],
+    replace: bool,
     device: str,
     workspace: Path | None,
     as_json: bool,
 ) -> None:
     """Train LEARNER (tagprop or heads) on the tagged pictures of a workspace.
 
-    It is measured on a tenth of the pictures that it has not seen, beside knn, and then
-    trained on all of them. Where it is no worse than knn, 'engine tag' uses it from then on.
-    Nothing else changes: knn, tagvote and search answer as before.
+    It is measured on pictures that it has not seen, beside knn, and then trained on all of
+    them. Where it is no worse than knn, 'engine tag' uses it from then on. An earlier training
+    that was better is kept. Nothing else changes: knn, tagvote and search answer as before.
 
     \b
     Example:
@@ -63,7 +62,9 @@ def train(
     root = find_workspace(workspace)
     try:
         with ProgressBars() as progress:
-            report = train_workspace(root, learner, params, device=device, on_progress=progress)
+            report = train_workspace(
+                root, learner, params, replace=replace, device=device, on_progress=progress
+            )
     except KeyboardInterrupt:
         click.echo("Stopped: the workspace is as it was before.", err=True)
         raise click.exceptions.Exit(EXIT_INTERRUPTED) from None
@@ -78,10 +79,9 @@ def summary(report: TrainingReport) -> str:
     before, after = report.held_out["before"], report.held_out["after"]
     width = max(6, len(report.learner))
     lines = [
-        f"{report.learner} is trained on {report.n_pictures:,} pictures, {report.n_tags:,} tags, "
-        f"in {report.seconds:.1f} s",
-        *settings_lines(report.params, "  "),
-        f"on {report.held_out['n_pictures']:,} pictures held out, in %:",
+        _kept_or_not(report),
+        *settings_lines(report.params, report.told, "  "),
+        f"on {counted(report.held_out['n_pictures'], 'picture')} held out, in %:",
         f"  {'':<8}{'knn':>6}  {report.learner:>{width}}",
     ]
     lines += [
@@ -92,30 +92,43 @@ def summary(report: TrainingReport) -> str:
     return "\n".join(lines)
 
 
-def settings_lines(params: Mapping[str, Any], indent: str) -> list[str]:
-    """Return hyper-parameters as ``--set`` takes them, in lines that a terminal holds."""
-    texts = {
-        key: value if isinstance(value, str) else json.dumps(value) for key, value in params.items()
-    }
-    return textwrap.wrap(
-        ", ".join(f"{key}={text}" for key, text in texts.items()),
-        width=_WIDEST_LINE,
-        initial_indent=indent,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
+def _kept_or_not(report: TrainingReport) -> str:
+    if report.is_written or report.earlier is None:
+        return (
+            f"{report.learner} is trained on {counted(report.n_pictures, 'picture')}, "
+            f"{counted(report.n_tags, 'tag')}, in {report.seconds:.1f} s"
+        )
+    earlier, after = report.earlier[DECISIVE], report.held_out["after"][DECISIVE]
+    return (
+        f"{report.learner} was trained before with {TITLES[DECISIVE]} {percent(earlier)}, this "
+        f"time with {percent(after)}: the earlier one is kept (--replace takes the new one all "
+        "the same)"
     )
 
 
 def _consequence(report: TrainingReport) -> str:
-    if report.answers_with == report.learner:
-        return f"'engine tag' answers with {report.learner} now (--learner knn as before)"
+    """Return who answers from now on, against who answered before."""
+    learner, best, before = report.learner, report.answers_with, report.answered_before
+    if not report.is_written:
+        return f"'engine tag' goes on with {best}{' as it was' * (best == learner)}"
+    if best == learner:
+        if before == learner:
+            return f"'engine tag' answers with the new {learner} now"
+        return f"'engine tag' answers with {learner} now (--learner {before} as before)"
+    goes_on = f"goes on with {best}" if best == before else f"answers with {best} now"
+    asks = f"--learner {learner} asks this one"
+    if not tells_enough(report.held_out):
+        few = counted(report.held_out["n_pictures"], "picture")
+        are = "is" if report.held_out["n_pictures"] == 1 else "are"
+        return (
+            f"'engine tag' {goes_on}: {few} held out {are} too few to tell which is better; {asks}"
+        )
+    theirs = report.answers_figure
+    if theirs is None:
+        theirs = report.held_out["before"][DECISIVE]
+    shown, own = percent(theirs), percent(report.held_out["after"][DECISIVE])
+    how = "no worse" if shown == own else "better"
     return (
-        f"'engine tag' goes on with {report.answers_with}, which is better in C-F1@5; "
-        f"--learner {report.learner} asks this one"
+        f"'engine tag' {goes_on}, which is {how} in {TITLES[DECISIVE]} ({shown}, {learner} {own}); "
+        f"{asks}"
     )
-
-
-def percent(share: float | None) -> str:
-    """Return a share in percent, a dash where nothing could be measured."""
-    return "-" if share is None else f"{100 * share:.1f}"

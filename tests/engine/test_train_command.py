@@ -40,12 +40,12 @@ def test_training_tells_what_it_found_and_what_follows(engine, new):
     lines = result.stdout.splitlines()
     assert re.fullmatch(r"turned is trained on 24 pictures, 4 tags, in \d+\.\d s", lines[0])
     assert lines[1:] == [
-        "  n_neighbors=4, decay=10.0, unique_owner=false, is_rigid=false, n_dims=3",
-        "on 2 pictures held out, in %:",
+        "  n_neighbors=4, decay=10.0",
+        "on 7 pictures held out, in %:",
         "             knn  turned",
         "  MAP      100.0   100.0",
         "  MiAP     100.0   100.0",
-        "  C-F1@5    80.0    80.0",
+        "  C-F1@5    66.7    66.7",
         "'engine tag' answers with turned now (--learner knn as before)",
     ]
     assert engine("tag", new).stdout.splitlines()[0] == f"{new}  (turned)"
@@ -63,7 +63,8 @@ def test_a_learner_that_is_worse_than_knn_is_kept_and_does_not_answer(engine, ne
         "  MAP          -       -",
         "  MiAP      10.0    10.0",
         "  C-F1@5    50.0    40.0",
-        "'engine tag' goes on with knn, which is better in C-F1@5; --learner fading asks this one",
+        "'engine tag' goes on with knn, which is better in C-F1@5 (50.0, fading 40.0); "
+        "--learner fading asks this one",
     ]
     assert engine("tag", new).stdout.splitlines()[0] == f"{new}  (knn)"
     assert engine("tag", new, "--learner", "fading").stdout.splitlines()[0] == f"{new}  (fading)"
@@ -72,7 +73,8 @@ def test_a_learner_that_is_worse_than_knn_is_kept_and_does_not_answer(engine, ne
 def test_json_is_one_object(engine):
     report = json.loads(engine("train", "fading", "--json").stdout)
     assert set(report) == {
-        *("workspace", "learner", "params", "trained_on", "held_out", "answers_with", "seconds")
+        *("workspace", "learner", "params", "trained_on", "held_out", "answers_with", "seconds"),
+        *("earlier", "written", "answered_before"),
     }
     assert report["trained_on"] == {"pictures": 24, "tags": 4}
     assert set(report["held_out"]) == {"n_pictures", "before", "after"}
@@ -87,7 +89,7 @@ def test_without_a_name_it_says_what_can_be_trained(engine):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["fadin"], "no learner is called 'fadin'; there are "),
+        (["fadin"], "no learner that can be trained is called 'fadin'; fading, "),
         (["fading", "--set", "decai=1"], "the learner 'fading' has no parameter 'decai'; it takes"),
         (["fading", "--set", "decay"], "'decay' is no setting; name=value is accepted"),
         (["tagvote"], "the learner 'tagvote' is not trained; fading, turned, means are accepted"),
@@ -117,17 +119,17 @@ def test_info_shows_what_was_trained(engine, library):
         (library / f"red{i}.png.txt").write_text("crimson")
     engine("build")
     text = re.sub(r"in \d+\.\d s", "in 0.1 s", engine("info").stdout)
-    held_out = "on 2 pictures held out, in %: MAP 100.0 (knn 100.0), MiAP 100.0 (knn 100.0), "
-    settings = "n_neighbors=6, decay=10.0, unique_owner=false, is_rigid=false"
+    held_out = "on 7 pictures held out, in %: MAP 100.0 (knn 100.0), MiAP 100.0 (knn 100.0), "
+    settings = "decay=10.0"
     assert text.splitlines()[-9:] == [
         "turned     trained on 24 pictures, 4 tags, in 0.1 s; answers unless another is named",
-        f"           {settings}, n_dims=3",
-        f"           {held_out}C-F1@5 80.0 (knn 80.0)",
+        f"           {settings}",
+        f"           {held_out}C-F1@5 66.7 (knn 66.7)",
         "           index of its own: Flat, 3 dims, 20 bytes a picture",
         "           5 votes have changed since: 'engine train turned' again",
         "fading     trained on 24 pictures, 4 tags, in 0.1 s",
         f"           {settings}",
-        f"           {held_out}C-F1@5 80.0 (knn 80.0)",
+        f"           {held_out}C-F1@5 66.7 (knn 66.7)",
         "           5 votes have changed since: 'engine train fading' again",
     ]
     facts = json.loads(engine("info", "--json").stdout)

@@ -51,7 +51,7 @@ def test_a_trained_learner_answers_and_no_other_answer_changes(built, library, n
     }
     searched = [answer.to_json() for answer in built.search(pictures)]
     report = built.train(name)
-    assert (report.n_pictures, report.n_tags, report.held_out["n_pictures"]) == (24, 4, 2)
+    assert (report.n_pictures, report.n_tags, report.held_out["n_pictures"]) == (24, 4, 7)
     for learner, said in before.items():
         assert json.dumps(answers(built, pictures, learner=learner)) == said
     assert [answer.to_json() for answer in built.search(pictures)] == searched
@@ -101,7 +101,7 @@ def test_the_manifest_says_what_was_trained_and_how_good_it_is(built):
     json.dumps(built.info(), allow_nan=False)
 
 
-def test_it_is_fitted_on_nine_tenths_then_on_all_with_what_was_chosen(built):
+def test_it_is_fitted_without_some_then_on_all_with_what_was_chosen(built):
     report = built.train("fading", {"n_neighbors": 5})
     (first, few, few_tags), (second, all_, tags) = Fading.seen
     tagged = TaggedPictures.load(built._folders.current()[0])
@@ -110,9 +110,9 @@ def test_it_is_fitted_on_nine_tenths_then_on_all_with_what_was_chosen(built):
     np.testing.assert_array_equal(tags.rows, tagged.tags.rows)
     assert (few_tags.n_tags, first["decay"], second["decay"]) == (4, None, 10)
     assert report.params["decay"] == 10
-    assert few.neighbors.rows.shape == (22, 5)
+    assert few.neighbors.rows.shape == (17, 5)
     assert all_.neighbors.rows.shape == (24, 5)
-    # Nobody of the held-out tenth, and nobody itself, is among the neighbours.
+    # Nobody of those held out, and nobody itself, is among the neighbours.
     assert set(few.neighbors.rows.ravel()) <= set(few_tags.rows)
     assert not (all_.neighbors.rows == tags.rows[:, None]).any()
 
@@ -194,7 +194,7 @@ def test_the_workspace_forms_the_own_index_too(workspace, library):
 def test_what_cannot_be_trained_is_said_before_any_work(built):
     before = state(built)
     for name, params, message in (
-        ("fadding", {}, r"no learner is called 'fadding'; there are .*fading"),
+        ("fadding", {}, r"can be trained is called 'fadding'; fading, turned"),
         ("knn", {}, r"the learner 'knn' is not trained; fading, turned, means are accepted"),
         ("fading", {"decai": 1}, r"'fading' has no parameter 'decai'; it takes .*decay"),
         ("fading", {"n_neighbors": 0}, r"n_neighbors is 0; it is at least 1"),
@@ -222,7 +222,7 @@ def test_too_few_pictures_are_counted(workspace, tmp_path, settings, caplog):
     write_picture(folder / "10.png", COLORS["red"], seed=10)
     (folder / "10.png.txt").write_text("sea")
     workspace.build()
-    assert workspace.train("fading").held_out["n_pictures"] == 1
+    assert workspace.train("fading").held_out["n_pictures"] == 4
     assert "11 pictures with tags are few" in caplog.text
 
 
@@ -251,8 +251,8 @@ def test_stopped_at_any_stage_the_workspace_is_as_before(built, new):
     before, said = state(built), answers(built, [new])
     stages = []
     built.train("turned", on_progress=lambda *stage: stages.append(stage))
-    assert ("nine tenths: steps", 1, 2) in stages
-    assert ("everything: steps", 2, 2) in stages
+    assert ("measuring on held-out pictures: steps", 1, 2) in stages
+    assert ("training on everything: steps", 2, 2) in stages
     shutil.rmtree(built._folders.current()[0])
     (built.root / "current").write_text(before[0])
     for moment in range(len(stages)):

@@ -1,0 +1,76 @@
+"""What several commands say in the same words."""
+
+import json
+import textwrap
+from collections.abc import Collection, Mapping
+from typing import Any
+
+__all__ = ["TITLES", "counted", "percent", "settings_lines", "tags_not_answered"]
+
+TITLES = {"map": "MAP", "miap": "MiAP", "c-f1@5": "C-F1@5"}
+"""Measures of held-out pictures, as people read them."""
+
+_WIDEST_LINE = 100
+_MOST_NAMES = 5
+# What kind of learner it is: always worth telling.
+_KINDS = ("weights", "loss")
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return a number and its noun.
+
+    Examples
+    --------
+    >>> counted(1, "vote"), counted(2_000, "vote")
+    ('1 vote', '2,000 votes')
+    """
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def percent(share: float | None) -> str:
+    """Return a share in percent, a dash where nothing could be measured."""
+    return "-" if share is None else f"{100 * share:.1f}"
+
+
+def settings_lines(params: Mapping[str, Any], told: Collection[str], indent: str) -> list[str]:
+    """Return hyper-parameters as ``--set`` takes them, in lines that a terminal holds.
+
+    Parameters
+    ----------
+    params : mapping
+    told : collection of str
+        Those that were given or chosen; of the others only the kind of learner is shown.
+    indent : str
+    """
+    texts = {
+        key: value if isinstance(value, str) else json.dumps(value)
+        for key, value in params.items()
+        if key in told or key in _KINDS
+    }
+    return textwrap.wrap(
+        ", ".join(f"{key}={text}" for key, text in texts.items()),
+        width=_WIDEST_LINE,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def tags_not_answered(name: str, entry: Mapping[str, Any]) -> list[str]:
+    """Return the line on the tags that a trained learner does not know, if there are any."""
+    tags = entry.get("new_tags", [])
+    if not tags:
+        return []
+    names = ", ".join(tags[:_MOST_NAMES])
+    if len(tags) > _MOST_NAMES:
+        names += f" and {len(tags) - _MOST_NAMES:,} more"
+    is_new = (
+        "is new since {0} was trained, and is"
+        if len(tags) == 1
+        else ("are new since {0} was trained, and are")
+    )
+    return [
+        f"{counted(len(tags), 'tag')} {is_new.format(name)} not answered by it: {names}; "
+        f"engine train {name}"
+    ]

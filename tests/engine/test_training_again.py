@@ -1,0 +1,139 @@
+"""A training never makes answers worse unasked: it is kept, or it is not, with the figures."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from engine.cli import cli
+from tests.engine.conftest import COLORS, write_picture
+
+pytestmark = pytest.mark.usefixtures("stand_ins")
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """Say what is measured: of knn and of the learner, a pair a training."""
+    values = []
+    monkeypatch.setattr(
+        "engine.training.measure",
+        lambda *args, **more: {"map": 0.5, "miap": 0.5, "c-f1@5": values.pop(0)},
+    )
+    return values
+
+
+@pytest.fixture
+def engine(built, figures):
+    """Run a command on the built library; a training with the figures it shall find."""
+
+    def run(*arguments, found=()):
+        figures[:] = found
+        result = CliRunner().invoke(cli, [*map(str, arguments), "-w", str(built.root)])
+        assert result.exit_code == 0, result.exception
+        return result.stdout.splitlines()
+
+    return run
+
+
+def test_a_worse_training_is_not_kept_unless_asked_for(engine, built, library):
+    first = engine("train", "fading", found=(0.40, 0.44))
+    assert first[-1] == "'engine tag' answers with fading now (--learner knn as before)"
+    pointer = (built.root / "current").read_text()
+    again = ("train", "fading", "--set", "decay=3")
+    lines = engine(*again, found=(0.40, 0.42))
+    assert lines[0].startswith("fading was trained before with C-F1@5 44.0, this time with 42.0: ")
+    assert lines[0].endswith("the earlier one is kept (--replace takes the new one all the same)")
+    assert lines[-1] == "'engine tag' goes on with fading as it was"
+    assert (built.root / "current").read_text() == pointer
+    assert built.info()["learners"]["fading"]["params"]["decay"] == 10
+    report = json.loads(engine(*again, "--json", found=(0.40, 0.42))[0])
+    assert report["written"] is False
+    assert report["earlier"]["c-f1@5"] == 0.44
+    lines = engine(*again, "--replace", found=(0.40, 0.42))
+    assert lines[-1] == "'engine tag' answers with the new fading now"
+    assert built.info()["learners"]["fading"]["params"]["decay"] == 3
+    # No worse is enough.
+    engine("train", "fading", found=(0.40, 0.42))
+    assert built.info()["learners"]["fading"]["params"]["decay"] == 10
+    # Figures on other votes are not compared.
+    (library / "red0.png.txt").write_text("crimson")
+    built.build()
+    engine(*again, found=(0.40, 0.41))
+    assert built.info()["learners"]["fading"]["params"]["decay"] == 3
+
+
+def test_replacing_in_python(built, figures):
+    figures[:] = [0.4, 0.44, 0.4, 0.42, 0.4, 0.42]
+    assert built.train("fading").is_written
+    report = built.train("fading")
+    assert (report.is_written, report.earlier["c-f1@5"], report.answers_with) == (
+        False,
+        0.44,
+        "fading",
+    )
+    assert built.train("fading", replace=True).is_written
+
+
+def test_figures_of_other_held_out_pictures_are_not_compared(built, figures):
+    """A workspace of an earlier version held out fewer."""
+    figures[:] = [0.4, 0.44, 0.4, 0.42]
+    built.train("fading")
+    path = built._folders.current()[0] / "generation.json"
+    manifest = json.loads(path.read_text())
+    manifest["learners"]["fading"]["held_out"]["n_pictures"] = 2
+    path.write_text(json.dumps(manifest))
+    assert built.train("fading").is_written
+
+
+def test_the_consequence_is_against_what_answered_before(engine):
+    engine("train", "fading", found=(0.40, 0.44))
+    assert engine("train", "means", found=(0.40, 0.43))[-1] == (
+        "'engine tag' goes on with fading, which is better in C-F1@5 (44.0, means 43.0); "
+        "--learner means asks this one"
+    )
+    assert engine("train", "turned", found=(0.40, 0.44))[-1] == (
+        "'engine tag' goes on with fading, which is no worse in C-F1@5 (44.0, turned 44.0); "
+        "--learner turned asks this one"
+    )
+    assert engine("train", "turned", found=(0.40, 0.45))[-1] == (
+        "'engine tag' answers with turned now (--learner fading as before)"
+    )
+    assert engine("train", "turned", "--replace", found=(0.40, 0.30))[-1] == (
+        "'engine tag' answers with fading now, which is better in C-F1@5 (44.0, turned 30.0); "
+        "--learner turned asks this one"
+    )
+
+
+def test_with_few_held_out_pictures_knn_goes_on(engine, built, tmp_path, monkeypatch):
+    monkeypatch.setattr("engine.trained.FEWEST_HELD_OUT", 20)
+    lines = engine("train", "fading", found=(0.40, 0.44))
+    assert "on 7 pictures held out, in %:" in lines
+    assert lines[-1] == (
+        "'engine tag' goes on with knn: 7 pictures held out are too few to tell which is better; "
+        "--learner fading asks this one"
+    )
+    new = write_picture(tmp_path / "new.png", COLORS["green"], seed=5_000)
+    assert engine("tag", new)[0] == f"{new}  (knn)"
+    assert engine("tag", new, "--learner", "fading")[0] == f"{new}  (fading)"
+
+
+def test_what_was_set_and_chosen_is_shown_and_no_more(engine):
+    shown = "  n_neighbors=4, decay=10.0"
+    report = engine("train", "turned", "--set", "n_neighbors=4", found=(0.4, 0.4))
+    assert report[1] == shown
+    assert f"         {shown}" in engine("info")
+
+
+def test_messages_name_only_what_can_be_trained(built, tmp_path):
+    def fault(*arguments):
+        return str(CliRunner().invoke(cli, [*map(str, arguments), "-w", str(built.root)]).exception)
+
+    def asked(name):
+        return fault("tag", tmp_path / "a.png", "--learner", name)
+
+    assert asked("fading").endswith("name one of them, or train it: engine train fading")
+    assert asked("2pknn").endswith("knn, tagvote are accepted; name one of them")
+    assert fault("train", "foo") == (
+        "no learner that can be trained is called 'foo'; fading, turned, means are accepted; "
+        "name one"
+    )
