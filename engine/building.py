@@ -14,6 +14,7 @@ from engine.assembly import assemble
 from engine.carrying import Earlier
 from engine.generations import PROBE_FILE, GenerationFolders
 from engine.results import BuildReport
+from engine.tagged import is_voter
 from engine.trained import trained_names
 from indexing.catalogue import Catalogue, assign_rows, load_catalogue
 from indexing.corpora import read_corpus
@@ -150,7 +151,8 @@ def _read(
             raise InputError(
                 f"this workspace was built from {printable_path(before)}, not from {shown}; one "
                 "corpus a workspace is accepted; name another workspace with -w DIR, or let the "
-                "new corpus take its place with --replace"
+                "new corpus take its place with --replace (what was trained goes, unless half of "
+                "the new tagged pictures or more are the old ones)"
             )
         if not corpus.records and manifest["counts"]["indexed"]:
             raise CorpusError(
@@ -163,6 +165,15 @@ def _read(
             "accepted; name a folder that has some"
         )
     return corpus
+
+
+def _is_half_known(catalogue: Catalogue, earlier: Catalogue) -> bool:
+    """Return whether half of the contents that vote voted in an earlier catalogue too."""
+    now, before = (
+        {entry.content for entry in some.entries if is_voter(entry)}
+        for some in (catalogue, earlier)
+    )
+    return 2 * len(now & before) >= len(now)
 
 
 class _Build:
@@ -209,7 +220,7 @@ class _Build:
             or any(previous.manifest.get(key) != value for key, value in made_with.items())
         )
         manifest = previous.manifest
-        dropped = self._lost(extracted.described["digest"])
+        dropped = self._lost(extracted.described["digest"], catalogue)
         if is_changed:
             with self._folders.new() as (folder, manifest):
                 manifest.update(made_with, next_row=next_row)
@@ -286,13 +297,17 @@ class _Build:
         refusals.sort(key=lambda refusal: (refusal.path, refusal.reason))
         return Catalogue(entries, tuple(refusals)), next_row
 
-    def _lost(self, digest: str) -> dict[str, str]:
+    def _lost(self, digest: str, catalogue: Catalogue) -> dict[str, str]:
         """Return the trained learners that cannot be carried over whatever happens, and why."""
         manifest = self._previous.manifest
         lost = dict.fromkeys(self._previous.damaged, "its files are damaged")
         if manifest and manifest["extractor"]["digest"] != digest:
             reason = f"it was trained on the features of {manifest['extractor']['name']}"
-        elif manifest and _path_of(manifest) != str(self._corpus.root):
+        elif (
+            manifest
+            and _path_of(manifest) != str(self._corpus.root)
+            and not _is_half_known(catalogue, self._previous.catalogue)
+        ):
             reason = "it was trained on another corpus"
         else:
             return lost

@@ -1,11 +1,12 @@
 """Carry trained learners over to pictures that came, went or were retagged, without training."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.own_index import build_own_index, described, save_index, updated_index
 from engine.tagged import TaggedPictures, is_voter
@@ -96,7 +97,8 @@ def carry_over(
         if not is_trained(entry):
             continue
         try:
-            learner = _rebased(load_learner(earlier.folder, name), earlier, tagged)
+            columns = _columns_then(earlier, tagged)
+            learner = load_learner(earlier.folder, name).rebased(tagged.tags, columns)
             before = own_index_folder(earlier.folder, name) if is_same_form else None
             index = _own_index(learner, before, tagged, vectors, factory, device)
         except (ArtifactError, IndexingError, InputError) as error:
@@ -108,19 +110,36 @@ def carry_over(
         learners[name] = {
             **entry,
             "n_changed": entry["n_changed"] + n_changed,
+            "new_tags": _not_answered(learner, entry, tagged, columns),
             "index": described(index),
         }
     return learners, dropped
 
 
-def _rebased(learner: TagLearner, earlier: Earlier, tagged: TaggedPictures) -> TagLearner:
-    """Return the learner for the pictures and tags as they are now."""
+def _columns_then(earlier: Earlier, tagged: TaggedPictures) -> NDArray[np.int64]:
+    """Return which column of the generation before each tag was; -1 = a tag that is new."""
     if not tagged.vocabulary:
         raise InputError("no picture has a tag any more")
     before = TaggedPictures.load(earlier.folder).vocabulary
     columns_then = {tag_key(tag): column for column, tag in enumerate(before)}
-    columns = [columns_then.get(tag_key(tag), -1) for tag in tagged.vocabulary]
-    return learner.rebased(tagged.tags, np.array(columns, np.int64))
+    return np.array([columns_then.get(tag_key(tag), -1) for tag in tagged.vocabulary], np.int64)
+
+
+def _not_answered(
+    learner: TagLearner,
+    entry: Mapping[str, Any],
+    tagged: TaggedPictures,
+    columns: NDArray[np.int64],
+) -> list[str]:
+    """Return the tags of the vocabulary that came after a learner was trained, if it minds."""
+    if learner.answers_new_tags:
+        return []
+    before = {tag_key(tag) for tag in entry.get("new_tags", [])}
+    return [
+        tag
+        for tag, column in zip(tagged.vocabulary, columns.tolist(), strict=True)
+        if column < 0 or tag_key(tag) in before
+    ]
 
 
 def _own_index(

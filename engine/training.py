@@ -151,6 +151,7 @@ def train_workspace(
                 "seconds": round(time.perf_counter() - started, 3),
                 "held_out": held_out,
                 "n_changed": 0,
+                "new_tags": [],
                 "index": described(index),
             }
             manifest.update(found.manifest)

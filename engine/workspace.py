@@ -176,7 +176,9 @@ class Workspace:
             "extractor": {key: extractor[key] for key in ("name", "digest", "n_dims", "runtime")},
             "index": asdict(read_record(folder / "index")[0]),
             "learners": manifest["learners"],
-            "answers_with": best_learner(manifest["learners"]),
+            "answers_with": best_learner(manifest["learners"])
+            if manifest["counts"]["tags"]
+            else None,
         }
 
     def entries(self) -> "tuple[Entry, ...]":

@@ -56,6 +56,8 @@ class TagLearner(ABC):
     """What :meth:`predict_scores` reads."""
     predict_params: ClassVar[frozenset[str]] = frozenset()
     """Hyper-parameters that fitting does not read; see :meth:`with_params`."""
+    answers_new_tags: ClassVar[bool] = False
+    """Whether, once :meth:`rebased`, it answers tags that it was not fitted on."""
     grid: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
     """Values worth trying, a hyper-parameter; one that is not named keeps its default."""
 

@@ -50,6 +50,7 @@ class NeighborVoting(VotingLearner):
     """What is asked with neighbours: the tagged pictures themselves are all that is learned."""
 
     needs: ClassVar[Needs] = Needs.NEIGHBORS
+    answers_new_tags: ClassVar[bool] = True
 
     n_neighbors: int
 

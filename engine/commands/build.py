@@ -7,6 +7,7 @@ import click
 
 from engine.cli import EXIT_INTERRUPTED
 from engine.commands.options import device_option, json_option, workspace_option
+from engine.commands.wording import counted, tags_not_answered
 from engine.results import BuildReport, refusal_counts
 from engine.trained import is_outdated
 from indexing.corpora import READERS
@@ -76,9 +77,12 @@ def summary(report: BuildReport) -> str:
         )
     else:
         lines.append("nothing has changed")
-    voting = f"{report.n_tagged:,} tagged, {report.n_voters:,} vote, {report.n_tags:,} tags"
+    voting = (
+        f"{report.n_tagged:,} tagged, {report.n_voters:,} vote, {counted(report.n_tags, 'tag')}"
+    )
     if report.n_tags:
-        voting += f"; knn asks {report.learners['knn']['params']['n_neighbors']} neighbours"
+        n_neighbors = report.learners["knn"]["params"]["n_neighbors"]
+        voting += f"; knn asks {counted(n_neighbors, 'neighbour')}"
     lines.append(voting)
     if not report.n_tags:
         lines.append(
@@ -97,10 +101,12 @@ def _trained(report: BuildReport) -> list[str]:
         for name, reason in report.dropped.items()
     ]
     for name, entry in report.learners.items():
+        lines += tags_not_answered(name, entry)
         if is_outdated(entry):
+            have = "has" if entry["n_changed"] == 1 else "have"
             lines.append(
-                f"{entry['n_changed']:,} votes have changed since {name} was trained on "
-                f"{entry['trained_on']['pictures']:,}: 'engine train {name}' again"
+                f"{counted(entry['n_changed'], 'vote')} {have} changed since {name} was trained "
+                f"on {entry['trained_on']['pictures']:,}: 'engine train {name}' again"
             )
     return lines
 
@@ -114,7 +120,7 @@ def _indexed(report: BuildReport) -> str:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in counts.items())
         parts.append(f"{sum(counts.values()):,} refused: {reasons}")
     if n_sidecars:
-        parts.append(f"{n_sidecars:,} sidecars not read")
+        parts.append(f"{counted(n_sidecars, 'sidecar')} not read")
     where = " (engine info --refused lists them)" if report.refusals else ""
     return ", ".join(parts) + where
 

@@ -65,6 +65,8 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         f"index      {index['form']}, {index['metric']}, {index['bytes_per_image']:,.0f} bytes a "
         f"picture, recall@100 {recall}",
     ]
+    if facts["answers_with"] is None:
+        return [*lines, "learners   none answers: no picture has a tag"]
     for name, learner in facts["learners"].items():
         lines += _learner_lines(name, learner, is_best=name == facts["answers_with"])
     return lines

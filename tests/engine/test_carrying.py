@@ -159,7 +159,7 @@ def test_another_network_and_another_corpus_drop_what_was_trained(trained, libra
     trained.train("fading")
     other = tmp_path / "other"
     other.mkdir()
-    write_picture(other / "a.png", COLORS["red"], 5)
+    write_picture(other / "a.png", COLORS["red"], 50_000)
     (other / "a.png.txt").write_text("a")
     report = trained.build(other, BuildSettings(replace=True))
     assert report.dropped == {"fading": "it was trained on another corpus"}

@@ -187,7 +187,7 @@ def test_a_library_without_tags_is_told_how_to_tag(engine, tmp_path):
     write_picture(folder / "a.png", COLORS["red"], 1)
     (folder / "a.png.json").write_text("{")
     lines = engine("build", folder, "--extractor", "toy").output.splitlines()
-    assert lines[0] == "1 indexed, 1 sidecars not read (engine info --refused lists them)"
+    assert lines[0] == "1 indexed, 1 sidecar not read (engine info --refused lists them)"
     assert lines[3].startswith("no tag to vote with: 'engine search' works; to tag, write tags")
 
 
