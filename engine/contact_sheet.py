@@ -6,6 +6,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
+from engine.explain import no_voters
 from engine.results import TagAnswer
 from indexing.errors import PictureError
 from indexing.pixels import open_rgb, read_picture
@@ -103,6 +104,8 @@ def _card(answer: TagAnswer) -> str:
 
 
 def _voters(answer: TagAnswer) -> str:
+    if not answer.is_voted:
+        return f"<h2>{html.escape(no_voters(answer.learner))}</h2>"
     voters = {voter.image_id: voter for ranked in answer.tags for voter in ranked.voters or ()}
     heaviest = sorted(voters.values(), key=lambda voter: (-voter.weight, voter.distance))
     shown = heaviest[:_MOST_VOTERS]

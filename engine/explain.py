@@ -12,7 +12,12 @@ from indexing.catalogue import Entry
 from indexing.records import printable_path
 from learners.votes import Voters
 
-__all__ = ["Explainer"]
+__all__ = ["Explainer", "no_voters"]
+
+
+def no_voters(learner: str) -> str:
+    """Return what is said where voters are asked for and a learner has none."""
+    return f"{learner} does not vote; --learner knn shows the neighbours"
 
 
 class Explainer:

@@ -1,13 +1,22 @@
 """Progress bars on stderr: quiet where nobody watches."""
 
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
-__all__ = ["ProgressBars"]
+__all__ = ["ProgressBars", "waiting"]
 
 # By the last word of a stage, which may begin with what it is a stage of.
 _UNITS = {"pictures": "images", "words": "images", "neighbours": "images", "index": "vectors"}
+# The unit brings its space; a rate is always one a second.
+_FORMAT = (
+    "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}{unit} "
+    "[{elapsed}<{remaining}, {rate_noinv_fmt}]"
+)
+_USUAL_COLUMNS = 80
 
 
 class ProgressBars:
@@ -36,16 +45,33 @@ class ProgressBars:
 
         self._close()
         self._stage = stage
+        what = stage.rpartition(" ")[2]
+        # A build goes on where it was: what is there already says nothing of the rate.
+        start = max(0, done - 1) if what == "pictures" else 0
         if total:
-            unit = f" {_UNITS.get(stage.rpartition(' ')[2], 'steps')}"
             self._bar = tqdm(
-                total=total, initial=max(0, done - 1), desc=stage, unit=unit, file=sys.stderr
+                total=total,
+                initial=start,
+                desc=stage,
+                unit=f" {_UNITS.get(what, 'steps')}",
+                bar_format=_FORMAT,
+                ncols=_columns(),
+                leave=False,
+                file=sys.stderr,
             )
         else:
-            self._bar = tqdm(desc=stage, bar_format="{desc} ...", leave=False, file=sys.stderr)
+            self._bar = tqdm(
+                desc=stage,
+                bar_format="{desc} ...",
+                ncols=_columns(),
+                leave=False,
+                file=sys.stderr,
+            )
 
-    def _close(self) -> None:
+    def _close(self, *, is_done: bool = True) -> None:
         if self._bar is not None:
+            if is_done and self._bar.total:
+                self._bar.update(self._bar.total - self._bar.n)
             self._bar.close()
             self._bar = None
 
@@ -58,4 +84,20 @@ class ProgressBars:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._close()
+        self._close(is_done=kind is None)
+
+
+def _columns() -> int:
+    """Return the width of the terminal; some do not know theirs, and say 0."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or _USUAL_COLUMNS
+    except (OSError, ValueError):
+        return _USUAL_COLUMNS
+
+
+@contextmanager
+def waiting(stage: str) -> Iterator[None]:
+    """Show what is waited for, as long as the context lasts."""
+    with ProgressBars() as progress:
+        progress(stage, 0, 0)
+        yield

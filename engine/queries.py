@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexing.ahead import run_ahead
-from indexing.errors import PictureError
+from indexing.errors import PictureError, RefusalReason
 from indexing.extractors import FeatureExtractor
 from indexing.pixels import Framing, decode, read_picture
 from indexing.records import printable_path
@@ -97,7 +97,16 @@ def _read(image: str | Path, framing: Framing) -> tuple[bytes, NDArray[np.uint8]
         data = read_picture(Path(image))
         return hashlib.sha256(data).digest(), decode(data, framing)
     except PictureError as error:
-        return Unreadable(printable_path(image), str(error))
+        return Unreadable(printable_path(image), _said(Path(image), error))
+
+
+def _said(image: Path, error: PictureError) -> str:
+    """Return a fault in the words for a path that somebody has typed."""
+    if image.is_dir():
+        return f"a folder; pictures are accepted: {printable_path(image)}/*"
+    if error.reason is RefusalReason.VANISHED and not image.is_symlink():
+        return "no such file"
+    return str(error)
 
 
 class _InOrder:

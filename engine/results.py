@@ -117,6 +117,8 @@ class TagAnswer:
         Wall seconds spent, shared evenly among the pictures that were answered together.
     error : str or None
         Why there is no answer.
+    is_voted : bool
+        Whether neighbours voted; a learner without voters has none to explain with.
     """
 
     image: str
@@ -124,6 +126,7 @@ class TagAnswer:
     tags: tuple[RankedTag, ...] = ()
     seconds: float = 0.0
     error: str | None = None
+    is_voted: bool = True
 
     def unexplained(self) -> "TagAnswer":
         """Return the answer without votes, sources and voters."""

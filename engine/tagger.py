@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
 
@@ -24,8 +25,12 @@ from indexing.index import Index, VectorTransform, load_index
 from indexing.records import printable_path
 from learners.base import Batch, Needs, TagLearner
 from learners.table import make_learner
+from learners.voting import NeighborVoting
 
 __all__ = ["Tagger"]
+
+# Seconds that the network may take to open before people are told what they wait for.
+_SHOWN_AFTER = 1.0
 
 
 class Tagger:
@@ -37,9 +42,17 @@ class Tagger:
         The workspace.
     device : {"auto", "cpu", "cuda"}
         Where the network and the index run.
+    waiting : callable, optional
+        Given what takes long, a context that lasts as long; by default nobody is told.
     """
 
-    def __init__(self, folders: GenerationFolders, device: str = "auto") -> None:
+    def __init__(
+        self,
+        folders: GenerationFolders,
+        device: str = "auto",
+        waiting: Callable[[str], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
+        self._waiting = waiting
         self.folder, self.manifest = folders.current()
         self._device = device
         # Both load in native code: the network beside the tags, an index beside the first
@@ -65,6 +78,11 @@ class Tagger:
     @cached_property
     def extractor(self) -> FeatureExtractor:
         """The network that the workspace was built with."""
+        done, _ = wait([self._opening], timeout=_SHOWN_AFTER)
+        if not done:
+            name = self.manifest["extractor"]["name"]
+            with self._waiting(f"opening {name} (compiled once, then kept)"):
+                return self._opening.result()
         return self._opening.result()
 
     @property
@@ -165,6 +183,7 @@ class Tagger:
         """
         name, fitted = self.learner(learner)
         index = self._index_for(name, fitted)
+        is_voted = isinstance(fitted, NeighborVoting)
         explainer = Explainer(self.tagged, self.entries) if explain else None
         blocks = tuple(self.manifest["extractor"]["blocks"])
         answering = Answering(fitted, self.tagged, index, blocks, emission or Emission(), explainer)
@@ -177,7 +196,7 @@ class Tagger:
                 if isinstance(asked, Unreadable):
                     yield TagAnswer(asked.image, name, error=asked.error)
                 else:
-                    yield TagAnswer(asked.image, name, next(answers), seconds)
+                    yield TagAnswer(asked.image, name, next(answers), seconds, is_voted=is_voted)
             started = time.perf_counter()
 
     def search(self, images: Sequence[str | Path], k: int = 10) -> Iterator[SearchAnswer]:

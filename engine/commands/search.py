@@ -32,9 +32,10 @@ def search(
       engine search image.jpg -k 5
     """  # noqa: D301 - click reads the backspace
     from engine.generations import GenerationFolders, find_workspace
+    from engine.progress import waiting
     from engine.tagger import Tagger
 
-    tagger = Tagger(GenerationFolders(find_workspace(workspace)), device)
+    tagger = Tagger(GenerationFolders(find_workspace(workspace)), device, waiting)
     failed = False
     for answer in tagger.search(images, k):
         failed |= answer.error is not None

@@ -12,6 +12,7 @@ from engine.commands.options import (
     picture_arguments,
     workspace_option,
 )
+from engine.explain import no_voters
 from engine.results import RankedTag, TagAnswer, Voter
 from indexing.errors import InputError
 
@@ -28,7 +29,7 @@ _MOST_VOTERS = 5
     "--threshold",
     type=float,
     metavar="S",
-    help="All tags that score at least S; with --top, of those.",
+    help="All tags that score at least S on the learner's own scale; with --top, of those.",
 )
 @click.option(
     "--min-voters",
@@ -76,9 +77,10 @@ def tag(
     """  # noqa: D301 - click reads the backspace
     from engine.answering import Emission
     from engine.generations import GenerationFolders, find_workspace
+    from engine.progress import waiting
     from engine.tagger import Tagger
 
-    tagger = Tagger(GenerationFolders(find_workspace(workspace)), device)
+    tagger = Tagger(GenerationFolders(find_workspace(workspace)), device, waiting)
     answers = tagger.tag(
         images,
         learner=learner,
@@ -92,10 +94,19 @@ def tag(
         )
     on_sheet = []
     failed = False
+    gone: BrokenPipeError | None = None
     for answer in answers:
         failed |= answer.error is not None
         shown = answer if explain else answer.unexplained()
-        click.echo(json.dumps(shown.to_json(), ensure_ascii=False) if as_json else table(shown))
+        try:
+            if gone is None:
+                text = json.dumps(shown.to_json(), ensure_ascii=False) if as_json else table(shown)
+                click.echo(text)
+        except BrokenPipeError as error:
+            # The reader of the table has gone, as in `| head`; the sheet is still wanted.
+            if sheet is None:
+                raise
+            gone = error
         if sheet is not None:
             on_sheet.append(answer)
     if sheet is not None:
@@ -103,6 +114,8 @@ def tag(
 
         write_contact_sheet(sheet, on_sheet, title="Tagged pictures")
         click.echo(f"{sheet} written", err=True)
+    if gone is not None:
+        raise gone
     if failed:
         raise click.exceptions.Exit(1)
 
@@ -118,6 +131,8 @@ def table(answer: TagAnswer) -> str:
     for ranked in answer.tags:
         lines.append(f"  {ranked.tag:<{width}}  {ranked.score:6.3f}{_note(ranked)}")
         lines += _voter_lines(ranked.voters or ())
+    if not answer.is_voted and answer.tags[0].voters is not None:
+        lines.append(f"  {no_voters(answer.learner)}")
     return "\n".join(lines)
 
 

@@ -1,6 +1,8 @@
 """``engine train``: train a learner on the tagged pictures of a workspace."""
 
 import json
+from dataclasses import fields
+from inspect import cleandoc
 from pathlib import Path
 
 import click
@@ -14,8 +16,54 @@ from learners.settings import parse_setting
 
 __all__ = ["summary", "train"]
 
+# Settings that are worth trying; their defaults are those of the learners.
+_WORTH_SETTING = {
+    "tagprop": {
+        "weights": "rank, distance, distances or metric: what a voter's weight depends on",
+        "n_neighbors": "voters a picture, at most",
+        "unique_owner": "true: at most one voter an owner",
+        "shrinkage": "tagged pictures that it takes to give a tag a sigmoid of its own",
+        "n_dims": "of metric: width of the learned space",
+        "regularization": "of metric: ridge; null = chosen, which takes longer",
+    },
+    "heads": {
+        "n_units": "radial units, at most; fewer train faster",
+        "regularization": "ridge; more is smoother",
+        "completion": "0 to 1: how far tags that are missing are taken for forgotten",
+        "prior_correction": "how much rare tags are helped",
+    },
+}
+_EXAMPLE = "\b\nExample:"
 
-@click.command()
+
+class _WithSettings(click.Command):
+    """A command whose help lists what learners can be told, read from them when it is shown."""
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        whole = self.help or ""
+        text, _, example = cleandoc(whole).partition(_EXAMPLE)
+        self.help = f"{text}{_settings_help()}\n\n{_EXAMPLE}{example}"
+        try:
+            super().format_help_text(ctx, formatter)
+        finally:
+            self.help = whole
+
+
+def _settings_help() -> str:
+    from learners.table import learner_class
+
+    lines = ["\b", "Settings for --set, with their defaults:"]
+    for learner, settings in _WORTH_SETTING.items():
+        defaults = {spec.name: spec.default for spec in fields(learner_class(learner))}
+        lines.append(f"  {learner}:")
+        for name, meaning in settings.items():
+            value = defaults[name]
+            shown = str(value) if isinstance(value, str) else json.dumps(value)
+            lines.append(f"    {name + '=' + shown:<22}  {meaning}")
+    return "\n".join(lines)
+
+
+@click.command(cls=_WithSettings)
 @click.argument("learner", required=False)
 @click.option(
     "--set",
