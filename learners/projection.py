@@ -129,6 +129,11 @@ class Moments:
         """Covariance of the features, float64 (n_in, n_in)."""
         return self._centered(self.within, self.features, self.features)
 
+    def _is_constant(self, covariance: NDArray[np.float64]) -> bool:
+        """Return whether all pictures are alike: what is left of their variance is rounding."""
+        square = np.trace(self.within) / max(self.n_images, 1)
+        return bool(np.trace(covariance) <= 1e-12 * square)
+
     def _centered(
         self, sums: NDArray[np.float64], one: NDArray[np.float64], other: NDArray[np.float64]
     ) -> NDArray[np.float64]:
@@ -146,10 +151,11 @@ class Moments:
         tag_covariance = self._centered(self.together, self.tags, self.tags)
         # What all pictures have or none has correlates with nothing, but for rounding.
         cross[:, np.diag(tag_covariance) == 0] = 0
-        if not cross.any():
+        covariance = self.covariance
+        if not cross.any() or self._is_constant(covariance):
             nothing = np.zeros((len(mean), 0), np.float32)
             return Projection(mean, nothing, nothing[0])
-        factor = cholesky(_ridged(self.covariance, regularization), lower=True)
+        factor = cholesky(_ridged(covariance, regularization), lower=True)
         tag_factor = cholesky(_ridged(tag_covariance, tag_regularization), lower=True)
         half = solve_triangular(factor, cross, lower=True)
         whitened = solve_triangular(tag_factor, half.T, lower=True).T  # (n_in, n_tags)
@@ -181,16 +187,14 @@ class Moments:
         covariance = self.covariance
         n_in = len(covariance)
         mean = self.mean.astype(np.float32)
-        # Where all pictures are alike, what is left of their variance is rounding.
-        variance, square = np.trace(covariance), np.trace(self.within) / max(self.n_images, 1)
-        if n_dims < 1 or variance <= 1e-12 * square:
+        if n_dims < 1 or self._is_constant(covariance):
             return LinearMap(mean, np.zeros((n_in, 0), np.float32))
         from sklearn.utils.extmath import randomized_svd
 
         directions, variances, _ = randomized_svd(
             covariance.astype(np.float32), min(n_dims, n_in), n_iter=5, random_state=0
         )
-        ridged = variances + regularization * variance / n_in
+        ridged = variances + regularization * np.trace(covariance) / n_in
         matrix = directions / np.sqrt(ridged)
         return LinearMap(mean, np.ascontiguousarray(matrix, dtype=np.float32))
 

@@ -42,7 +42,7 @@ def learner_class(name: str) -> type[TagLearner]:
     return kind
 
 
-def make_learner(name: str, **params: Any) -> TagLearner:
+def make_learner(name: str, /, **params: Any) -> TagLearner:
     """Make an unfitted learner by name.
 
     Parameters

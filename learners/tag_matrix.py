@@ -263,6 +263,22 @@ class TagMatrix:
             owners=self.owners[chosen],
         )
 
+    def of_tags(self, columns: ArrayLike) -> "TagMatrix":
+        """Return the same pictures with the tags at ascending `columns` alone."""
+        chosen = _int64_vector("columns", columns)
+        if len(chosen) == self.n_tags:
+            return self
+        place = locate(self.indices, chosen)
+        kept = place >= 0
+        before = np.concatenate([[0], np.cumsum(kept)])
+        return TagMatrix(
+            rows=self.rows,
+            indptr=before[self.indptr],
+            indices=place[kept],
+            n_tags=len(chosen),
+            owners=self.owners,
+        )
+
     def toarray(self) -> NDArray[np.bool_]:
         """Return the matrix as bool, shape (n_images, n_tags); for small ones."""
         dense = np.zeros((self.n_images, self.n_tags), dtype=bool)

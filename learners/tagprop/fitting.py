@@ -16,6 +16,9 @@ _MAX_STEPS = 200
 _TOLERANCE = 3e-6
 # From where the shared sigmoid starts: it is fitted first.
 _FIRST_SIGMOID = (10.0, -2.0)
+# How far a shared or an own logarithm of a slope, and an offset, may go.
+_MOST_LOG_SLOPE = 7.0
+_MOST_OFFSET = 15.0
 # Newton steps of the shared sigmoid.
 _SHARED_STEPS = 25
 
@@ -100,7 +103,8 @@ def fit_weights(
     params = weighting.start if start is None else start
     n_params, n_tags = params.size, likelihood.truth.n_tags
     if not likelihood.truth.n_images or not n_tags:
-        empty = Sigmoids(np.zeros(n_tags), np.zeros(n_tags), *_FIRST_SIGMOID)
+        slope, offset = _FIRST_SIGMOID
+        empty = Sigmoids(np.full(n_tags, slope), np.full(n_tags, offset), slope, offset)
         return Fitted(params, empty if sigmoids else None, ())
     problem = _Problem(likelihood, weighting, n_params, sigmoids, shrinkage)
     first = problem.first(params)
@@ -112,14 +116,12 @@ def fit_weights(
 
     from scipy.optimize import minimize
 
-    least = np.full(first.size, -np.inf)
-    least[:n_params] = weighting.least / problem.scales[:n_params]
     found = minimize(
         problem,
         first,
         jac=True,
         method="L-BFGS-B",
-        bounds=np.stack([least, np.full(first.size, np.inf)], axis=1),
+        bounds=problem.bounds(),
         callback=accepted,
         options={"maxiter": max_steps, "ftol": _TOLERANCE, "gtol": 0.0, "maxcor": 20},
     )
@@ -164,6 +166,18 @@ class _Problem:
             curved = [looked.slope_curvature * slope**2, looked.offset_curvature]
             own[:] = 1 / np.sqrt(np.concatenate(curved) + self._penalty + 1e-6)
         return unscaled / self.scales
+
+    def bounds(self) -> NDArray[np.float64]:
+        """Return the least and the largest value of each scaled parameter."""
+        largest = np.full(self.scales.size, np.inf)
+        if self._sigmoids:
+            # A tag that everybody has, or nobody, would go on for ever without shrinkage.
+            n_tags = self._likelihood.truth.n_tags
+            own = np.repeat([_MOST_LOG_SLOPE, _MOST_OFFSET], n_tags)
+            largest[self._n_params :] = np.concatenate([[_MOST_LOG_SLOPE, _MOST_OFFSET], own])
+        least = -largest
+        least[: self._n_params] = self._weighting.least
+        return np.stack([least, largest], axis=1) / self.scales[:, None]
 
     def _shared_sigmoid(self, params: NDArray[np.float64]) -> tuple[float, float]:
         """Fit one sigmoid for all tags by damped Newton steps along each axis."""

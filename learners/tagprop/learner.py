@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from indexing.errors import InputError
+from indexing.errors import ArtifactError, InputError
 from learners.base import Batch, Needs, Space
 from learners.batch import neighbors_of
 from learners.parameters import real_number, true_or_false, whole_number
@@ -212,20 +212,21 @@ class TagProp(NeighborVoting):
         return self._voters(neighbors, Weights.UNIFORM)
 
     def _voters(self, neighbors: "Neighbors", weights: Weights) -> Voters:
-        found = voters(neighbors, self.tags_, self.n_neighbors, self.unique_owner)
+        # Nobody has more voters than there are pictures: pads would only take room.
+        most = max(1, min(self.n_neighbors, self.tags_.n_images))
+        found = voters(neighbors, self.tags_, most, self.unique_owner)
         is_voter = found.positions >= 0
         if self.weights is VoteWeights.RANK:
-            energies = np.broadcast_to(self._rank_energies(), is_voter.shape)
+            energies = np.broadcast_to(self._rank_energies(most), is_voter.shape)
         else:
             energies = -self.params_[0] * np.where(is_voter, found.distances, 0)
         learned = softmax(energies, is_voter).astype(np.float32)
         return dataclasses.replace(found, weights=learned)
 
-    def _rank_energies(self) -> NDArray[np.float64]:
+    def _rank_energies(self, n_ranks: int) -> NDArray[np.float64]:
         """Return the energy of each rank; ranks that the fitting did not reach have the last."""
-        further = max(0, self.n_neighbors - self.params_.size)
-        last = self.params_[-1:] if self.params_.size else np.zeros(1)
-        return np.concatenate([self.params_, np.repeat(last, further)])[: self.n_neighbors]
+        further = max(0, n_ranks - self.params_.size)
+        return np.concatenate([self.params_, np.repeat(self.params_[-1:], further)])[:n_ranks]
 
     def _predict_scores(self, batch: Batch) -> NDArray[np.float32]:
         votes = self.votes(neighbors_of(batch))
@@ -259,13 +260,37 @@ class TagProp(NeighborVoting):
 
     def _restore(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
         super()._restore(arrays)
-        for name in ("params", "slopes", "offsets", "shared"):
-            setattr(self, f"{name}_", np.asarray(arrays[name], dtype=np.float64))
+        n_tags = self.tags_.n_tags
+        n_params = max(1, self.n_neighbors) if self.weights is VoteWeights.RANK else 1
+        for name, least, most in (
+            ("params", 1, n_params),
+            ("slopes", n_tags, n_tags),
+            ("offsets", n_tags, n_tags),
+            ("shared", 2, 2),
+        ):
+            array = np.asarray(arrays[name], dtype=np.float64)
+            if array.ndim != 1 or not least <= array.size <= most or not np.isfinite(array).all():
+                raise ArtifactError(
+                    f"a saved learner 'tagprop' whose {name} are of shape {array.shape} or not "
+                    f"finite; {most} finite numbers are accepted; train the learner again"
+                )
+            setattr(self, f"{name}_", array)
         self.chosen_ = {}
         self.space_ = None
         if self.weights is VoteWeights.METRIC:
             mean, matrix = (np.asarray(arrays[name], np.float32) for name in ("mean", "matrix"))
+            if mean.ndim != 1 or matrix.ndim != 2 or len(matrix) != len(mean):
+                raise ArtifactError(
+                    f"a saved learner 'tagprop' with a mean of shape {mean.shape} and a map of "
+                    f"shape {matrix.shape}; (n,) and (n, n_dims) are accepted; train it again"
+                )
             self.space_ = LinearMap(mean, matrix)
         elif self.weights is VoteWeights.DISTANCES:
-            widths = tuple(np.asarray(arrays["widths"], np.int64).tolist())
-            self.space_ = BlockScaling(widths, np.asarray(arrays["scales"], np.float32))
+            widths = tuple(np.asarray(arrays["widths"], np.int64).ravel().tolist())
+            scales = np.asarray(arrays["scales"], np.float32).ravel()
+            if len(widths) != len(scales):
+                raise ArtifactError(
+                    f"a saved learner 'tagprop' with {len(widths)} blocks and {len(scales)} "
+                    "scales; as many of each are accepted; train it again"
+                )
+            self.space_ = BlockScaling(widths, scales)

@@ -5,9 +5,10 @@ that the cost is the number of votes cast. All other pairs of picture and tag ha
 and are counted a tag at a time. Training alone comes here; answering needs numpy alone.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numba import get_num_threads, njit, prange, set_num_threads
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 from learners.tag_matrix import TagMatrix
 
 __all__ = ["SMOOTHING", "Likelihood", "Looked"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 SMOOTHING = 1e-5
 """The epsilon of the paper: how much a voter's tag may be wrong, where there are no sigmoids."""
@@ -163,12 +166,25 @@ class Likelihood:
         return Looked(float(losses.sum() + zeros), by_weight, *sums)
 
 
-@njit(cache=True)
+def _compiled(*, parallel: bool = False) -> Callable[[Function], Function]:
+    """Return a decorator that compiles, and keeps what it compiled where it may write."""
+
+    def decorate(function: Function) -> Function:
+        try:
+            compiled: Any = njit(cache=True, parallel=parallel)(function)
+        except RuntimeError:  # neither beside the source nor in the user's cache folder
+            compiled = njit(parallel=parallel)(function)
+        return cast(Function, compiled)
+
+    return decorate
+
+
+@_compiled()
 def _softplus(z: Any) -> Any:
     return max(z, 0.0) + np.log1p(np.exp(-abs(z)))
 
 
-@njit(parallel=True, cache=True)
+@_compiled(parallel=True)
 def _look(  # noqa: C901 - one pass: what it touches stays in the cache
     positions: Any,
     weights: Any,

@@ -27,7 +27,7 @@ from learners.tagprop.searching import nearest_among
 from learners.tagprop.weighting import ByDistance
 from learners.votes import Voters, tag_votes
 
-__all__ = ["LearnedMetric", "MetricChoice", "fit_metric"]
+__all__ = ["MOST_TAUGHT", "LearnedMetric", "MetricChoice", "fit_metric", "sampled"]
 
 REGULARIZATIONS = (0.1, 0.3, 1.0)
 SUPERVISED_SHARES = (0.4, 0.65, 0.9)
@@ -37,12 +37,14 @@ N_FOLDS = 5
 _N_DECIDING = 2
 # Rounds without a better one before the search for the best ends.
 _PATIENCE = 2
+# The closed form looks at the most frequent tags: it holds all pairs of them.
+_MOST_TAGS = 2_000
 # With fewer pictures than this share of the features' width, closed forms work along a basis.
 _FEW_FOR_WIDTH = 0.5
 # Gradient steps see so many pictures, and so many are asked about: more would take longer
 # than they tell.
-_MOST_TAUGHT = 20_000
-_MOST_ASKED = 20_000
+MOST_TAUGHT = 20_000
+MOST_ASKED = 20_000
 # Tags a picture, in the measure that closed forms are compared by.
 _N_EMITTED = int(LABEL_F1.at or 0)
 # All tags share one sigmoid while settings are compared.
@@ -98,6 +100,7 @@ def fit_metric(
     settings: MetricSettings,
     n_dims: int,
     report: Progress,
+    n_found: int | None = None,
 ) -> LearnedMetric:
     """Learn a map on all pictures, with what is not given chosen across folds.
 
@@ -114,28 +117,31 @@ def fit_metric(
         Width of the space.
     report : callable
         Called with (stage, done, total).
+    n_found : int, optional
+        Neighbours that are returned of each picture; None = as many as vote.
     """
-    data = _Data(features, tags, groups, _basis(features))
+    frequent = np.argsort(-tags.counts, kind="stable")[:_MOST_TAGS]
+    data = _Data(features, tags, groups, _basis(features), np.sort(frequent))
     moments = data.moments()
     folds = []
     for number, (teaching, held_out) in enumerate(_folds(groups, settings.seed)):
         report("metric: closed form", number, N_FOLDS)
-        folds.append(_Fold(data, moments, teaching, held_out, n_dims, settings))
+        starts = Starts(moments - data.moments(held_out), n_dims, data.basis)
+        folds.append(_Fold(data, starts, teaching, held_out, settings))
     choice = _settle(choice, folds, n_dims, report)
+    width = n_found or settings.n_neighbors
     found = []
     for number, fold in enumerate(folds):
         report("metric: folds", number, len(folds) + 1)
-        found.append(fold.neighbors(choice, _MOST_ASKED // len(folds)))
+        found.append(fold.neighbors(choice, width, MOST_ASKED // len(folds)))
     report("metric: folds", len(folds), len(folds) + 1)
-    least = choice.n_supervised or 0
     start = folds[0].start if folds else Start()
     everything = np.arange(tags.n_images)
-    starts = Starts(moments, n_dims, least, data.basis)
+    starts = Starts(moments, n_dims, data.basis)
     rounds = _rounds(data, everything, starts, start, choice, settings)
     final = list(rounds)[-1]
     report("metric: folds", len(folds) + 1, len(folds) + 1)
     asked = np.concatenate([np.empty(0, np.int64), *(positions for positions, _ in found)])
-    width = settings.n_neighbors
     rows = np.concatenate([np.empty((0, width), np.int64), *(one.rows for _, one in found)])
     distances = np.concatenate(
         [np.empty((0, width), np.float32), *(one.distances for _, one in found)]
@@ -152,13 +158,15 @@ class _Data:
     tags: TagMatrix
     groups: NDArray[np.int64]
     basis: NDArray[np.float32] | None
+    analysed: NDArray[np.int64]
 
     def moments(self, positions: NDArray[np.int64] | None = None) -> Moments:
         """Return the moments of some pictures, or of all, along the basis where there is one."""
         features, tags = self.features, self.tags
         if positions is not None:
             features, tags = features[positions], tags.take(positions)
-        return Moments.of(features if self.basis is None else features @ self.basis, tags)
+        along = features if self.basis is None else features @ self.basis
+        return Moments.of(along, tags.of_tags(self.analysed))
 
 
 def _basis(features: NDArray[np.float32]) -> NDArray[np.float32] | None:
@@ -183,7 +191,8 @@ def _folds(
         yield np.flatnonzero(number != fold), np.flatnonzero(number == fold)
 
 
-def _sample(positions: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]:
+def sampled(positions: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]:
+    """Return the positions, or so many of them drawn at random, ascending."""
     if len(positions) <= most:
         return positions
     return np.sort(np.random.default_rng(seed).choice(positions, most, replace=False))
@@ -200,7 +209,7 @@ def _rounds(
     """Yield the map in closed form, and after each round."""
     first = starts(choice.regularization or 0.0, choice.n_supervised or 0)
     yield first
-    taught = _sample(teaching, _MOST_TAUGHT, settings.seed)
+    taught = sampled(teaching, MOST_TAUGHT, settings.seed)
     tags = data.tags.take(taught)
     if tags.indices.size and first.matrix.size:
         rounds = learn_map(data.features[taught], tags, data.groups[taught], first, start, settings)
@@ -213,24 +222,25 @@ class _Fold:
     def __init__(
         self,
         data: _Data,
-        moments: Moments,
+        starts: Starts,
         teaching: NDArray[np.int64],
         held_out: NDArray[np.int64],
-        n_dims: int,
         settings: MetricSettings,
     ) -> None:
         self._data = data
         self._teaching = teaching
         self._held_out = held_out
         self._settings = settings
-        least = round(min(SUPERVISED_SHARES) * n_dims)
-        self._starts = Starts(moments - data.moments(held_out), n_dims, least, data.basis)
+        self._starts = starts
+        # Maps are compared on so many: asking everybody each time would take longer than it tells.
+        self._compared = sampled(held_out, MOST_ASKED // N_FOLDS, settings.seed)
+        self._voting = sampled(teaching, MOST_TAUGHT, settings.seed)
         self.start = Start()
 
     def closed_form(self, choice: MetricChoice) -> float:
         """Return the C-F1@5 of a closed form."""
         first = self._starts(choice.regularization or 0.0, choice.n_supervised or 0)
-        likelihood, weighting = self._asked(first, self._held_out)
+        likelihood, weighting = self._asked(first)
         fitted = fit_weights(
             likelihood,
             weighting,
@@ -257,7 +267,7 @@ class _Fold:
             )
 
     def _shared_sigmoid(self, fitted: LinearMap) -> Fitted:
-        likelihood, weighting = self._asked(fitted, self._held_out)
+        likelihood, weighting = self._asked(fitted)
         return fit_weights(
             likelihood,
             weighting,
@@ -271,32 +281,30 @@ class _Fold:
         return _rounds(self._data, self._teaching, self._starts, self.start, choice, self._settings)
 
     def neighbors(
-        self, choice: MetricChoice, most_asked: int
+        self, choice: MetricChoice, width: int, most_asked: int
     ) -> tuple[NDArray[np.int64], Neighbors]:
         """Return pictures held out and their neighbours, all as positions among all pictures."""
-        asked = _sample(self._held_out, most_asked, self._settings.seed)
-        found = self._search(list(self.rounds(choice))[-1], asked)
+        asked = sampled(self._held_out, most_asked, self._settings.seed)
+        vectors = list(self.rounds(choice))[-1](self._data.features)
+        found = nearest_among(vectors[asked], vectors[self._teaching], width)
         is_voter = found.rows >= 0
         rows = np.full(found.rows.shape, -1, dtype=np.int64)
         rows[is_voter] = self._teaching[found.rows[is_voter]]
         return asked, Neighbors(rows, found.distances)
 
-    def _asked(self, fitted: LinearMap, asked: NDArray[np.int64]) -> tuple[Likelihood, ByDistance]:
-        found = self._search(fitted, asked)
+    def _asked(self, fitted: LinearMap) -> tuple[Likelihood, ByDistance]:
+        asked, voting = (
+            fitted(self._data.features[some]) for some in (self._compared, self._voting)
+        )
+        found = nearest_among(asked, voting, self._settings.n_neighbors)
         likelihood = Likelihood(
             positions=found.rows.astype(np.int32),
-            tags=self._data.tags.take(self._teaching),
-            truth=self._data.tags.take(asked),
+            tags=self._data.tags.take(self._voting),
+            truth=self._data.tags.take(self._compared),
         )
         is_voter = found.rows >= 0
         distances = np.where(is_voter, found.distances, np.float32(0))[..., None]
         return likelihood, ByDistance(is_voter, distances)
-
-    def _search(self, fitted: LinearMap, asked: NDArray[np.int64]) -> Neighbors:
-        vectors = fitted(self._data.features)
-        width = self._settings.n_neighbors
-        found = nearest_among(vectors[asked], vectors[self._teaching], width)
-        return found if found.rows.shape[1] == width else _padded(found, width)
 
 
 def _label_f1(likelihood: Likelihood, weights: NDArray[np.float32]) -> float:
@@ -309,14 +317,6 @@ def _label_f1(likelihood: Likelihood, weights: NDArray[np.float32]) -> float:
     top = rank_tags(votes, _N_EMITTED, (likelihood.tags.counts,))
     np.put_along_axis(emitted, top, True, axis=1)
     return float(np.nan_to_num(COUNT_MEASURES[LABEL_F1.name](LabelCounts.of(emitted, truth))))
-
-
-def _padded(found: Neighbors, width: int) -> Neighbors:
-    pads = ((0, 0), (0, width - found.rows.shape[1]))
-    return Neighbors(
-        np.pad(found.rows, pads, constant_values=-1),
-        np.pad(found.distances, pads, constant_values=np.inf),
-    )
 
 
 def _settle(

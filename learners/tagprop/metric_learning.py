@@ -76,8 +76,6 @@ class Starts:
         Of the pictures that teach.
     n_dims : int
         Width of the space.
-    least_supervised : int
-        The fewest directions of the first kind that will be asked for.
     basis : ndarray of float32, shape (n_in, n_reduced), optional
         Orthonormal columns that span the features, where `moments` are those of the features
         along them: with few pictures that is much less work, and the same map.
@@ -87,7 +85,6 @@ class Starts:
         self,
         moments: Moments,
         n_dims: int,
-        least_supervised: int,
         basis: NDArray[np.float32] | None = None,
     ) -> None:
         self._moments = moments
@@ -96,8 +93,7 @@ class Starts:
         # A ridge is a share of the mean variance of all values, not only of those that vary.
         self._ridge_scale = 1.0 if basis is None else basis.shape[1] / basis.shape[0]
         self._covariance = moments.covariance
-        n_principal = max(0, n_dims - min(least_supervised, moments.tags.size))
-        principal = moments.whitened_principal(_UNSUPERVISED_RIDGE * self._ridge_scale, n_principal)
+        principal = moments.whitened_principal(_UNSUPERVISED_RIDGE * self._ridge_scale, n_dims)
         self._mean = principal.mean
         self._principal = self._with_squares(principal.matrix)
         self._supervised: dict[float, tuple[NDArray[np.float32], NDArray[np.float64]]] = {}

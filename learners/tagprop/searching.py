@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from indexing.index import ArraySource, Metric, Neighbors, build_index
+from indexing.index import ArraySource, Index, Metric, Neighbors, build_index
 from learners.votes import exclude
 
 __all__ = ["covering", "leave_one_out", "nearest_among", "separate_groups"]
 
-# Room for copies of the picture that asks; one with more of them has fewer voters.
-_MOST_COPIES = 64
+# Queries whose candidates are chosen at a time.
+_CHOSEN_AT_ONCE = 1_024
 
 
 def separate_groups(groups: NDArray[np.int64] | None, n_images: int) -> NDArray[np.int64]:
@@ -32,15 +32,27 @@ def nearest_among(
     queries : ndarray of float32, shape (n_queries, n_dims)
     vectors : ndarray of float32, shape (n_images, n_dims)
     n_neighbors : int
+
+    Returns
+    -------
+    Neighbors
+        As wide as `n_neighbors`, padded where there are fewer vectors.
     """
-    rows = np.arange(len(vectors), dtype=np.int64)
     width = min(n_neighbors, len(vectors))
     if not width or not vectors.shape[1]:
         shape = (len(queries), n_neighbors)
         return Neighbors(np.full(shape, -1, np.int64), np.full(shape, np.inf, np.float32))
-    source = ArraySource(rows, vectors)
-    index = build_index("auto", vectors.shape[1], Metric.COSINE, rows, source)
-    return index.search(queries, width)
+    found = _index(vectors).search(queries, width)
+    pads = ((0, 0), (0, n_neighbors - width))
+    return Neighbors(
+        np.pad(found.rows, pads, constant_values=-1),
+        np.pad(found.distances, pads, constant_values=np.inf),
+    )
+
+
+def _index(vectors: NDArray[np.float32]) -> Index:
+    rows = np.arange(len(vectors), dtype=np.int64)
+    return build_index("auto", vectors.shape[1], Metric.COSINE, rows, ArraySource(rows, vectors))
 
 
 def leave_one_out(
@@ -52,21 +64,37 @@ def leave_one_out(
     ----------
     vectors : ndarray of float32, shape (n_images, n_dims)
     groups : ndarray of int64, shape (n_images,)
-        Not negative; see :func:`separate_groups`.
+        Not negative; see :func:`separate_groups`. Pictures of a group have one vector: it is
+        looked up once.
     n_neighbors : int
 
     Returns
     -------
     Neighbors
-        Rows are positions.
+        Rows are positions; as wide as `n_neighbors`.
     """
-    copies = np.unique(groups, return_counts=True)[1].max(initial=1)
-    found = nearest_among(vectors, vectors, n_neighbors + min(int(copies), _MOST_COPIES))
-    rows = np.arange(len(vectors), dtype=np.int64)
-    return exclude(found, query_groups=groups, rows=rows, groups=groups).head(n_neighbors)
+    _, first, group_of, sizes = np.unique(
+        groups, return_index=True, return_inverse=True, return_counts=True
+    )
+    shape = (len(first), n_neighbors)
+    found = Neighbors(np.full(shape, -1, np.int64), np.full(shape, np.inf, np.float32))
+    if len(vectors) and vectors.shape[1]:
+        index = _index(vectors)
+        rows = np.arange(len(vectors), dtype=np.int64)
+        # So many neighbours are fetched that, without the copies, enough are left.
+        room = 1 << np.ceil(np.log2(sizes)).astype(np.int64)
+        for spare in np.unique(room).tolist():
+            asking = np.flatnonzero(room == spare)
+            wide = index.search(vectors[first[asking]], min(n_neighbors + spare, len(rows)))
+            own = groups[first[asking]]
+            left = exclude(wide, query_groups=own, rows=rows, groups=groups).head(n_neighbors)
+            width = left.rows.shape[1]
+            found.rows[asking, :width] = left.rows
+            found.distances[asking, :width] = left.distances
+    return Neighbors(found.rows[group_of], found.distances[group_of])
 
 
-def covering(found: Sequence[Neighbors], n_neighbors: int) -> NDArray[np.int64]:
+def covering(rankings: Sequence[NDArray[np.integer]], n_neighbors: int) -> NDArray[np.int64]:
     r"""Choose candidates so that they cover each of several rankings as far as possible.
 
     The union of the first :math:`r` of every ranking, :math:`r` as large as `n_neighbors`
@@ -74,8 +102,9 @@ def covering(found: Sequence[Neighbors], n_neighbors: int) -> NDArray[np.int64]:
 
     Parameters
     ----------
-    found : sequence of Neighbors
-        The rankings, one a base distance, each at least `n_neighbors` long or complete.
+    rankings : sequence of ndarray of int, shape (n_queries, n_ranked)
+        Rows, best first, one ranking a base distance, each at least `n_neighbors` long or
+        complete; -1 pads.
     n_neighbors : int
 
     Returns
@@ -87,9 +116,19 @@ def covering(found: Sequence[Neighbors], n_neighbors: int) -> NDArray[np.int64]:
     ----------
     Guillaumin et al., ICCV 2009, section 2.2.
     """
-    rows = np.concatenate([ranking.rows for ranking in found], axis=1)
+    n_queries = len(rankings[0])
+    chosen = np.full((n_queries, n_neighbors), -1, np.int64)
+    for start in range(0, n_queries, _CHOSEN_AT_ONCE):
+        part = slice(start, start + _CHOSEN_AT_ONCE)
+        some = _covering([ranking[part] for ranking in rankings], n_neighbors)
+        chosen[part, : some.shape[1]] = some
+    return chosen
+
+
+def _covering(rankings: Sequence[NDArray[np.integer]], n_neighbors: int) -> NDArray[np.integer]:
+    rows = np.concatenate(rankings, axis=1)
     rank = np.concatenate(
-        [np.broadcast_to(np.arange(one.rows.shape[1]), one.rows.shape) for one in found], axis=1
+        [np.broadcast_to(np.arange(one.shape[1]), one.shape) for one in rankings], axis=1
     )
     never = np.iinfo(np.int64).max
     rank = np.where(rows < 0, never, rank)
@@ -100,5 +139,4 @@ def covering(found: Sequence[Neighbors], n_neighbors: int) -> NDArray[np.int64]:
     best = np.argsort(rank, axis=1, kind="stable")[:, :n_neighbors]
     chosen = np.take_along_axis(rows, best, 1)
     chosen[np.take_along_axis(rank, best, 1) == never] = -1
-    pads = max(0, n_neighbors - chosen.shape[1])
-    return np.pad(chosen, ((0, 0), (0, pads)), constant_values=-1)
+    return chosen

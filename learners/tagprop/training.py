@@ -14,7 +14,7 @@ from learners.tag_matrix import TagMatrix
 from learners.tagprop.fitting import Fitted, fit_weights
 from learners.tagprop.learner import TagProp, VoteWeights
 from learners.tagprop.likelihood import Likelihood
-from learners.tagprop.metric_fitting import MetricChoice, fit_metric
+from learners.tagprop.metric_fitting import MOST_TAUGHT, MetricChoice, fit_metric, sampled
 from learners.tagprop.metric_learning import MetricSettings
 from learners.tagprop.searching import covering, leave_one_out, separate_groups
 from learners.tagprop.spaces import BlockScaling, unit_blocks
@@ -65,9 +65,10 @@ def learn(learner: TagProp, batch: Batch, tags: TagMatrix, report: Progress) -> 
     space: LinearMap | BlockScaling | None = None
     chosen: dict[str, Any] = {}
     asked = np.arange(tags.n_images)
-    width = learner.n_neighbors
+    n_neighbors = max(1, min(learner.n_neighbors, tags.n_images))
+    width = n_neighbors
     if learner.unique_owner and np.any(tags.owners >= 0):
-        width *= _OWNERS_ROOM
+        width = min(_OWNERS_ROOM * width, max(1, tags.n_images))
     if learner.weights is VoteWeights.METRIC:
         groups = separate_groups(batch.groups, tags.n_images)
         metric = fit_metric(
@@ -79,9 +80,10 @@ def learn(learner: TagProp, batch: Batch, tags: TagMatrix, report: Progress) -> 
                 n_supervised=learner.n_supervised,
                 n_rounds=learner.n_rounds,
             ),
-            MetricSettings(n_neighbors=width, seed=learner.seed),
+            MetricSettings(n_neighbors=n_neighbors, seed=learner.seed),
             learner.n_dims,
             report,
+            n_found=width,
         )
         space, asked, found = metric.map, metric.asked, metric.neighbors
         chosen = {
@@ -94,11 +96,14 @@ def learn(learner: TagProp, batch: Batch, tags: TagMatrix, report: Progress) -> 
         features = features_of(batch)
         blocks = batch.blocks or (features.shape[1],)
         groups = separate_groups(batch.groups, tags.n_images)
-        space = _scaling(learner, features, blocks, tags, groups, report)
+        taught = sampled(np.arange(tags.n_images), MOST_TAUGHT, learner.seed)
+        space = _scaling(
+            features[taught], blocks, tags.take(taught), groups[taught], n_neighbors, report
+        )
         neighbors = _by_row(leave_one_out(space(features), groups, width), tags)
     else:
         neighbors = neighbors_of(batch)
-    found_voters = voters(neighbors, tags, learner.n_neighbors, learner.unique_owner)
+    found_voters = voters(neighbors, tags, n_neighbors, learner.unique_owner)
     likelihood = _likelihood(found_voters, tags, tags.take(asked))
     weighting: Weighting
     if learner.weights is VoteWeights.RANK:
@@ -133,20 +138,20 @@ def _weights(
 
 
 def _scaling(
-    learner: TagProp,
     features: NDArray[np.float32],
     blocks: tuple[int, ...],
     tags: TagMatrix,
     groups: NDArray[np.int64],
+    n_neighbors: int,
     report: Progress,
 ) -> BlockScaling:
     """Weigh the base distances: on candidates that cover each, then on the nearest by the sum."""
-    n_neighbors = learner.n_neighbors
     rankings = []
     for number, (_, block) in enumerate(unit_blocks(features, blocks)):
         report("distances: neighbours", number, len(blocks))
-        rankings.append(leave_one_out(block, groups, n_neighbors))
+        rankings.append(leave_one_out(block, groups, n_neighbors).rows.astype(np.int32))
     candidates = covering(rankings, n_neighbors)
+    del rankings
     sharpness: NDArray[np.float64] | None = None
     for fetch in range(_N_FETCHES):
         if sharpness is not None:

@@ -6,8 +6,10 @@ from itertools import islice
 import numpy as np
 import pytest
 
+from indexing.index import Neighbors
 from learners.projection import LinearMap, Moments
 from learners.tag_matrix import TagMatrix
+from learners.tagprop import metric_fitting
 from learners.tagprop.likelihood import Likelihood
 from learners.tagprop.metric_fitting import MetricChoice, fit_metric
 from learners.tagprop.metric_learning import (
@@ -125,7 +127,7 @@ def test_steps_are_those_of_adam() -> None:
 
 def test_the_closed_form_has_the_shares_that_it_says() -> None:
     features, tags, _ = pictures(n_images=300)
-    starts = Starts(Moments.of(features, tags), 6, 2)
+    starts = Starts(Moments.of(features, tags), 6)
     fitted = starts(0.1, 2)
     mapped = fitted(features)
     squares = np.square(mapped - mapped.mean(axis=0)).mean(axis=0)
@@ -140,8 +142,8 @@ def test_the_closed_form_along_a_basis_is_the_same() -> None:
     present = rng.random((20, 3)) < 0.5
     tags = TagMatrix.from_lists(range(20), [np.flatnonzero(one) for one in present], 3)
     basis = np.linalg.qr(features.T)[0]
-    whole = Starts(Moments.of(features, tags), 5, 3)(0.3, 3)
-    along = Starts(Moments.of(features @ basis, tags), 5, 3, basis)(0.3, 3)
+    whole = Starts(Moments.of(features, tags), 5)(0.3, 3)
+    along = Starts(Moments.of(features @ basis, tags), 5, basis)(0.3, 3)
     new = rng.normal(1, 1, size=(30, 50)).astype(np.float32)
     for asked in (features, new):
         one, other = whole(asked), along(asked)
@@ -183,10 +185,80 @@ def test_neighbours_are_found_by_maps_that_have_not_seen_the_picture() -> None:
     np.testing.assert_array_equal(found.asked, np.arange(100))
     for position, rows in zip(found.asked, found.neighbors.rows, strict=True):
         assert not set(groups[rows].tolist()) & {int(groups[position])}
-    # Random labels are then told no better than chance, though the map was fitted on them.
+
+
+@pytest.mark.parametrize("n_rounds", [0, 2])
+def test_random_labels_are_told_no_better_than_chance_across_folds(n_rounds: int) -> None:
+    # So many values that a map can tell any labels apart of the pictures that it was fitted on.
     rng = np.random.default_rng(77)
-    labels = rng.integers(0, 2, 100)
-    random = TagMatrix.from_lists(range(100), [[one] for one in labels], 2)
-    found = fit_metric(features, random, np.arange(100), choice, settings, 5, lambda *_: None)
+    features = rng.normal(size=(120, 400)).astype(np.float32)
+    labels = rng.integers(0, 2, 120)
+    tags = TagMatrix.from_lists(range(120), [[one] for one in labels], 2)
+    choice = MetricChoice(regularization=0.1, n_supervised=3, n_rounds=n_rounds)
+    settings = MetricSettings(n_neighbors=30, learning_rate=0.1)
+    found = fit_metric(features, tags, np.arange(120), choice, settings, 5, lambda *_: None)
     alike = labels[found.neighbors.rows[:, :5]] == labels[found.asked][:, None]
-    assert 0.35 < alike.mean() < 0.62
+    assert 0.35 < alike.mean() < 0.65
+    own = nearest_among(found.map(features), found.map(features), 6).rows[:, 1:]
+    assert (labels[own] == labels[:, None]).mean() > 0.8
+
+
+def test_no_copy_votes_while_a_map_is_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, tags, _ = pictures(n_images=100)
+    twice = np.repeat(features, 2, axis=0)
+    doubled = TagMatrix.from_lists(
+        range(200), [tags.tags_of(place // 2) for place in range(200)], N_TAGS
+    )
+    seen = []
+    plain = _Descent._voters
+
+    def watched(self: _Descent, z: np.ndarray, asking: np.ndarray) -> tuple:
+        voters, cosines = plain(self, z, asking)
+        seen.append((voters // 2 == (asking // 2)[:, None]).any())
+        return voters, cosines
+
+    monkeypatch.setattr(_Descent, "_voters", watched)
+    first = LinearMap(features.mean(axis=0), np.eye(N_IN, 4, dtype=np.float32))
+    settings = MetricSettings(n_neighbors=20, n_steps=3)
+    for groups, votes in ((np.arange(200) // 2, False), (np.arange(200), True)):
+        next(learn_map(twice, doubled, groups, first, Start(), settings))
+        assert seen[-3:] == [votes] * 3
+
+
+@pytest.mark.parametrize("n_supervised", [0, 2, 5])
+def test_maps_across_folds_are_as_wide_as_the_last(
+    n_supervised: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features, tags, _ = pictures(n_images=100)
+    widths = []
+    plain = metric_fitting.nearest_among
+
+    def seen(queries: np.ndarray, vectors: np.ndarray, n: int) -> Neighbors:
+        widths.append(vectors.shape[1])
+        return plain(queries, vectors, n)
+
+    monkeypatch.setattr(metric_fitting, "nearest_among", seen)
+    choice = MetricChoice(regularization=0.3, n_supervised=n_supervised, n_rounds=0)
+    settings = MetricSettings(n_neighbors=9)
+    found = fit_metric(features, tags, np.arange(100), choice, settings, 6, lambda *_: None)
+    assert set(widths) == {found.map.matrix.shape[1]} == {6}
+
+
+def test_only_some_are_asked_where_there_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, tags, kind = pictures(n_images=300)
+    monkeypatch.setattr(metric_fitting, "MOST_ASKED", 50)
+    monkeypatch.setattr(metric_fitting, "MOST_TAUGHT", 100)
+    choice = MetricChoice(n_rounds=1)
+    settings = MetricSettings(n_neighbors=9)
+    found = fit_metric(features, tags, np.arange(300), choice, settings, 4, lambda *_: None)
+    assert len(found.asked) == len(found.neighbors.rows) == 50
+    assert (np.diff(found.asked) > 0).all()
+    assert (kind[found.neighbors.rows[:, :3]] == kind[found.asked][:, None]).mean() > 0.7
+
+
+def test_pictures_that_are_all_alike_leave_no_direction() -> None:
+    tags = TagMatrix.from_lists(range(60), [[place % 3] for place in range(60)], 3)
+    alike = np.full((60, 12), 0.1, np.float32)
+    settings = MetricSettings(n_neighbors=9)
+    found = fit_metric(alike, tags, np.arange(60), MetricChoice(), settings, 4, lambda *_: None)
+    assert found.map.matrix.shape == (12, 0)

@@ -105,3 +105,14 @@ def test_a_pad_is_no_picture(tags: TagMatrix, position: int) -> None:
         tags.tags_of(position)
     with pytest.raises(InputError, match="drop the pads"):
         tags.take([position])
+
+
+def test_some_of_the_tags_keep_their_pictures() -> None:
+    rng = np.random.default_rng(0)
+    present = rng.random((9, 6)) < 0.4
+    tags = TagMatrix.from_lists(np.arange(9) * 2, [np.flatnonzero(one) for one in present], 6)
+    some = tags.of_tags([1, 2, 5])
+    np.testing.assert_array_equal(some.toarray(), present[:, [1, 2, 5]])
+    np.testing.assert_array_equal(some.rows, tags.rows)
+    assert tags.of_tags(np.arange(6)) is tags
+    assert tags.of_tags([]).toarray().shape == (9, 0)

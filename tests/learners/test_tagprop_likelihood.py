@@ -202,3 +202,27 @@ def test_without_derivatives_by_weights_the_rest_is_the_same() -> None:
     np.testing.assert_array_equal(part.offset_curvature, whole.offset_curvature)
     assert whole.weights.any()
     assert not part.weights.any()
+
+
+def test_without_shrinkage_no_tag_runs_away() -> None:
+    weighting = Fixed(found()[0] >= 0, weightings()["distance"](np.array([2.0])))
+    fitted = fit_weights(likelihood(), weighting, sigmoids=True, shrinkage=0)
+    assert fitted.sigmoids is not None
+    # Nobody has the last tag, everybody the one before.
+    assert np.abs(fitted.sigmoids.offsets).max() <= 30
+    assert fitted.sigmoids.slopes.max() <= np.exp(14)
+    assert fitted.sigmoids.offsets[-1] < -3
+
+
+def test_nothing_to_learn_from_leaves_the_shared_sigmoid() -> None:
+    nothing = tagged(n_images=0)
+    positions = np.empty((0, K), np.int32)
+    fitted = fit_weights(
+        Likelihood(positions=positions, tags=nothing, truth=nothing),
+        ByDistance(positions >= 0, np.empty((0, K, 1), np.float32)),
+        sigmoids=True,
+        shrinkage=1,
+    )
+    assert fitted.sigmoids is not None
+    assert (fitted.sigmoids.slopes == fitted.sigmoids.shared_slope).all()
+    assert fitted.sigmoids.shared_slope > 0
