@@ -186,7 +186,9 @@ def _is_worse(
 ) -> bool:
     if earlier is None:
         return False
-    return (after[DECISIVE] or 0.0) < (earlier[DECISIVE] or 0.0)
+    # As people read them: what is less than a tenth of a point apart is not told apart.
+    now, then = (round(100 * (values[DECISIVE] or 0.0), 1) for values in (after, earlier))
+    return now < then
 
 
 def _reported(

@@ -52,8 +52,8 @@ def test_a_worse_training_is_not_kept_unless_asked_for(engine, built, library):
     lines = engine(*again, "--replace", found=(0.40, 0.42))
     assert lines[-1] == "'engine tag' answers with the new fading now"
     assert built.info()["learners"]["fading"]["params"]["decay"] == 3
-    # No worse is enough.
-    engine("train", "fading", found=(0.40, 0.42))
+    # No worse is enough, as far as people read it.
+    engine("train", "fading", found=(0.40, 0.4199))
     assert built.info()["learners"]["fading"]["params"]["decay"] == 10
     # Figures on other votes are not compared.
     (library / "red0.png.txt").write_text("crimson")
