@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -16,6 +16,7 @@ from indexing.index import Neighbors
 from learners.base import Batch, Needs, Progress, TagLearner
 from learners.table import learner_class, make_learner
 from learners.tag_matrix import TagMatrix
+from learners.votes import voters
 from learners.voting import NeighborVoting
 
 __all__ = ["Fitted", "PredictsQuantity", "Solution", "fit", "solve"]
@@ -177,12 +178,22 @@ def _training_batch(learner: TagLearner, exercise: Exercise) -> Batch:
         features=training.vectors if reads_features else None,
         groups=training.groups if reads_features else None,
         blocks=training.blocks if reads_features else None,
-        neighbors=(
-            exercise.training_neighbors(_n_wanted(learner, training.n_images))
-            if Needs.NEIGHBORS in needs
-            else None
-        ),
+        neighbors=_training_neighbors(learner, exercise) if Needs.NEIGHBORS in needs else None,
         tags=_inputs(exercise.training_inputs, learner) if Needs.TAGS in needs else None,
+    )
+
+
+def _training_neighbors(learner: TagLearner, exercise: Exercise) -> Neighbors:
+    """Return as many neighbours of the training pictures as a learner is fitted with."""
+    tags = exercise.training.tags
+    n = _n_wanted(learner, tags.n_images)
+    if not getattr(learner, "unique_owner", False):
+        return exercise.training_neighbors(n)
+    return _widened(
+        exercise.training_neighbors,
+        lambda found: bool(voters(found, tags, n, unique_owner=True).complete.all()),
+        n,
+        tags.n_images,
     )
 
 
@@ -214,12 +225,27 @@ def _enough_neighbors(learner: TagLearner, search: Search) -> Neighbors:
     """Return as many neighbours as a learner asks for; more where a vote needs them."""
     n_images = len(search.vectors)
     n = _n_wanted(learner, n_images)
-    found = search.neighbors(n)
-    if isinstance(learner, NeighborVoting):
-        # Voters can fail although neighbours do not: one an owner.
-        while not learner.voters(found).complete.all() and n < n_images:
-            n = min(4 * n, n_images)
-            found = search.neighbors(n)
+    if not isinstance(learner, NeighborVoting):
+        return search.neighbors(n)
+    return _widened(
+        search.neighbors,
+        lambda found: bool(learner.voters(found).complete.all()),
+        n,
+        n_images,
+    )
+
+
+def _widened(
+    fetch: Callable[[int], Neighbors],
+    is_enough: Callable[[Neighbors], bool],
+    n: int,
+    n_images: int,
+) -> Neighbors:
+    """Fetch more until it is enough: voters can fail although neighbours do not, one an owner."""
+    found = fetch(n)
+    while not is_enough(found) and n < n_images:
+        n = min(4 * n, n_images)
+        found = fetch(n)
     return found
 
 

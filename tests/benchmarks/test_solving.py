@@ -12,7 +12,7 @@ from benchmarks.planted import planted
 from benchmarks.posing import folds_of
 from benchmarks.protocols import Completion, Emission, Emit, Protocol
 from benchmarks.scoring import scored
-from benchmarks.solving import solve
+from benchmarks.solving import fit, solve
 from benchmarks.tuning import Tuning, choose, grid_of
 from indexing.errors import InputError
 from indexing.index import Metric
@@ -324,6 +324,20 @@ def test_a_voter_an_owner_is_looked_for_until_all_have_enough():
     assert np.array_equal(answered, tagvote.predict_scores(everybody))
     first = Batch(neighbors=exercise.neighbors(n))
     assert not np.array_equal(answered, tagvote.predict_scores(first))
+
+
+def test_a_learner_is_fitted_with_as_many_voters_as_it_is_asked_with():
+    exercise = posed().exercise
+    tags = exercise.training.tags
+    n = len(set(tags.owners.tolist())) - 1
+    params = {"n_neighbors": n, "unique_owner": True}
+    fitted = fit("tagprop", params, exercise, seed=0).learner
+    everybody = Batch(neighbors=exercise.training_neighbors(tags.n_images))
+    expected = make_learner("tagprop", **params).fit(everybody, tags)
+    assert np.array_equal(fitted.slopes_, expected.slopes_)
+    first = Batch(neighbors=exercise.training_neighbors(n))
+    lacking = make_learner("tagprop", **params).fit(first, tags)
+    assert not np.array_equal(fitted.slopes_, lacking.slopes_)
 
 
 def test_predicted_quantities_are_judged():
