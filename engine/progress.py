@@ -16,7 +16,9 @@ _FORMAT = (
     "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}{unit} "
     "[{elapsed}<{remaining}, {rate_noinv_fmt}]"
 )
-_USUAL_COLUMNS = 80
+# Where the name of a stage takes half of the line.
+_NARROW_FORMAT = "{desc}: {n_fmt}/{total_fmt}{unit}, {remaining} left"
+_USUAL_SCREEN = os.terminal_size((80, 24))
 
 
 class ProgressBars:
@@ -48,14 +50,16 @@ class ProgressBars:
         what = stage.rpartition(" ")[2]
         # A build goes on where it was: what is there already says nothing of the rate.
         start = max(0, done - 1) if what == "pictures" else 0
+        columns, lines = _screen()
         if total:
             self._bar = tqdm(
                 total=total,
                 initial=start,
                 desc=stage,
                 unit=f" {_UNITS.get(what, 'steps')}",
-                bar_format=_FORMAT,
-                ncols=_columns(),
+                bar_format=_FORMAT if 2 * len(stage) < columns else _NARROW_FORMAT,
+                ncols=columns,
+                nrows=lines,
                 leave=False,
                 file=sys.stderr,
             )
@@ -63,7 +67,8 @@ class ProgressBars:
             self._bar = tqdm(
                 desc=stage,
                 bar_format="{desc} ...",
-                ncols=_columns(),
+                ncols=columns,
+                nrows=lines,
                 leave=False,
                 file=sys.stderr,
             )
@@ -87,12 +92,15 @@ class ProgressBars:
         self._close(is_done=kind is None)
 
 
-def _columns() -> int:
-    """Return the width of the terminal; some do not know theirs, and say 0."""
+def _screen() -> os.terminal_size:
+    """Return columns and lines of the terminal; some do not know theirs, and say 0."""
     try:
-        return os.get_terminal_size(sys.stderr.fileno()).columns or _USUAL_COLUMNS
+        found = os.get_terminal_size(sys.stderr.fileno())
     except (OSError, ValueError):
-        return _USUAL_COLUMNS
+        return _USUAL_SCREEN
+    return os.terminal_size(
+        (found.columns or _USUAL_SCREEN.columns, found.lines or _USUAL_SCREEN.lines)
+    )
 
 
 @contextmanager

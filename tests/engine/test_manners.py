@@ -106,6 +106,14 @@ def test_bars_start_at_nothing_end_whole_and_leave_nothing(terminal):
     assert "steps/s" in terminal.getvalue()
 
 
+def test_a_long_stage_leaves_room_for_the_time_left(terminal):
+    stage = "measuring on held-out pictures: metric: closed forms"
+    with ProgressBars() as progress:
+        progress(stage, 2, 7)
+        progress._bar.refresh()
+    assert re.search(rf"{stage}: 2/7 steps, [0-9:?]+ left *\r", terminal.getvalue())
+
+
 @pytest.mark.parametrize(("columns", "width"), [(0, 80), (60, 60)])
 def test_a_terminal_that_does_not_know_its_width_has_80_columns(
     terminal, monkeypatch, columns, width
@@ -115,6 +123,8 @@ def test_a_terminal_that_does_not_know_its_width_has_80_columns(
     with ProgressBars() as progress:
         progress("pictures", 1, 10)
         assert progress._bar.ncols == width
+        # A height of 0 would hide the bar.
+        assert progress._bar.nrows == 24
 
 
 def test_a_network_that_is_long_in_opening_says_so(built, new, terminal, monkeypatch):
