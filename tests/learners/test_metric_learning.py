@@ -262,3 +262,60 @@ def test_pictures_that_are_all_alike_leave_no_direction() -> None:
     settings = MetricSettings(n_neighbors=9)
     found = fit_metric(alike, tags, np.arange(60), MetricChoice(), settings, 4, lambda *_: None)
     assert found.map.matrix.shape == (12, 0)
+
+
+def test_what_is_best_across_folds_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, tags, _ = pictures(n_images=60)
+    folds = metric_fitting._Fold
+    asked: list[object] = []
+
+    def worth(self: object, choice: MetricChoice) -> float:
+        asked.append(self)
+        best = choice.regularization == 1.0, choice.n_supervised == round(0.4 * 5)
+        return 0.3 * best[0] + 0.1 * best[1]
+
+    rounds = iter([*([0.9, 0.8], [0.7, 0.7], [0.6, 0.7], [0.65, 0.66], [0.8, 0.9])])
+    lost: dict[object, list[float]] = {}
+
+    def loss(self: object, fitted: LinearMap) -> float:
+        lost.setdefault(self, [])
+        number = len(lost[self])
+        if number == len(curves[0]):
+            return 1.0
+        lost[self].append(0)
+        return curves[list(lost).index(self)][number]
+
+    curves = list(zip(*rounds, strict=True))
+    monkeypatch.setattr(folds, "closed_form", worth)
+    monkeypatch.setattr(folds, "loss", loss)
+    settings = MetricSettings(n_neighbors=9, n_steps=1)
+    found = fit_metric(features, tags, np.arange(60), MetricChoice(), settings, 5, lambda *_: None)
+    # The sums of two folds: 1.7, 1.4, 1.3, 1.31, 1.7; one fold alone would say otherwise.
+    assert found.choice == MetricChoice(regularization=1.0, n_supervised=2, n_rounds=2)
+    assert len(set(map(id, asked))) == 5
+    assert len(lost) == 2
+
+
+@pytest.mark.parametrize("changed", [{"seed": 1}, {"dropout": 0.1}, {"learning_rate": 0.02}])
+def test_every_setting_of_the_steps_is_read(changed: dict) -> None:
+    features, tags, _ = pictures()
+    first = LinearMap(features.mean(axis=0), np.eye(N_IN, 4, dtype=np.float32))
+    settings = MetricSettings(n_neighbors=20, n_steps=2, batch_size=30)
+    one, other, again = (
+        next(learn_map(features, tags, np.arange(N_IMAGES), first, Start(), some)).matrix
+        for some in (settings, replace(settings, **changed), settings)
+    )
+    np.testing.assert_array_equal(one, again)
+    assert not np.array_equal(one, other)
+
+
+def test_a_sample_that_asks_stands_for_all() -> None:
+    features, tags, _ = pictures()
+    first = LinearMap(features.mean(axis=0), np.eye(N_IN, 4, dtype=np.float32))
+    descent = _Descent(features, tags, np.arange(N_IMAGES), first, Start(), PLAIN)
+    halves = np.arange(0, N_IMAGES, 2), np.arange(1, N_IMAGES, 2)
+    whole = descent._gradient(np.arange(N_IMAGES))
+    parts = [descent._gradient(half) for half in halves]
+    for place in range(2):
+        mean = (parts[0][place] + parts[1][place]) / 2
+        np.testing.assert_allclose(mean, whole[place], rtol=1e-3, atol=1e-5)

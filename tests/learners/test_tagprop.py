@@ -12,10 +12,12 @@ from learners.base import Batch, Needs
 from learners.metrics import Judged, parse_measure
 from learners.tag_matrix import TagMatrix
 from learners.tagprop import TagProp, VoteWeights
-from learners.tagprop.searching import covering, leave_one_out, nearest_among, separate_groups
-from learners.tagprop.spaces import BlockScaling, unit_blocks
-from learners.tagprop.training import base_distances
-from learners.votes import exclude
+from learners.tagprop.fitting import fit_weights
+from learners.tagprop.likelihood import Likelihood
+from learners.tagprop.searching import leave_one_out, nearest_among, separate_groups
+from learners.tagprop.spaces import BlockScaling
+from learners.tagprop.weighting import ByDistance
+from learners.votes import voters
 from tests.reference import tagprop as reference
 
 N_DIMS, BLOCKS = 12, (4, 8)
@@ -263,73 +265,6 @@ def test_answering_imports_nothing_that_training_needs() -> None:
     assert result.stdout.split() == []
 
 
-@pytest.mark.parametrize("n_neighbors", [1, 4, 7, 40])
-def test_candidates_cover_every_ranking_alike(n_neighbors: int) -> None:
-    rng = np.random.default_rng(0)
-    rankings = []
-    for _ in range(3):
-        rows = np.array([rng.permutation(25)[:12] for _ in range(10)])
-        rows[3, 6:], rows[4] = -1, -1
-        rankings.append(rows)
-    chosen = covering(rankings, n_neighbors)
-    assert chosen.shape == (10, n_neighbors)
-    for query, line in enumerate(chosen):
-        expected = reference.covering([one[query] for one in rankings], n_neighbors)
-        found = [int(row) for row in line if row >= 0]
-        assert len(found) == len(set(found)) == len(expected)
-        # Of those at the last rank any may be taken: all that came before must be there.
-        ranks = [min(_rank(one[query], row) for one in rankings) for row in found]
-        wanted = [min(_rank(one[query], row) for one in rankings) for row in expected]
-        assert sorted(ranks) == sorted(wanted)
-
-
-def _rank(ranking: np.ndarray, row: int) -> int:
-    return int(np.flatnonzero(ranking == row)[0]) if row in ranking else 10**6
-
-
-def test_the_distance_of_scaled_blocks_is_the_weighted_sum() -> None:
-    features, _ = planted(30)
-    sharpness = np.array([3.0, 1.0])
-    scaled = BlockScaling.of(BLOCKS, sharpness)(features)
-    np.testing.assert_allclose(np.linalg.norm(scaled, axis=1), 1, rtol=1e-5)
-    candidates = np.tile(np.arange(30), (30, 1))
-    candidates[2, 5] = -1
-    distances = base_distances(features, BLOCKS, candidates)
-    for i in (0, 2, 29):
-        for j in (1, 5):
-            if candidates[i, j] < 0:
-                assert not distances[i, j].any()
-                continue
-            cosine = [float(block[i] @ block[j]) for _, block in unit_blocks(features, BLOCKS)]
-            np.testing.assert_allclose(distances[i, j], 1 - np.array(cosine), atol=1e-6)
-            combined = 1 - float(scaled[i] @ scaled[j])
-            assert combined == pytest.approx(float(distances[i, j] @ sharpness) / 4, abs=1e-5)
-
-
-def test_leaving_one_out_leaves_its_copies_out() -> None:
-    features, _ = planted(40)
-    features[7] = features[3]
-    groups = np.where(np.arange(40) == 7, 3, np.arange(40))
-    found = leave_one_out(features, groups, 5)
-    everything = nearest_among(features, features, 40)
-    expected = exclude(everything, query_groups=groups, rows=np.arange(40), groups=groups)
-    # Two pictures are one vector: which of them comes first is not told.
-    np.testing.assert_allclose(found.distances, expected.distances[:, :5], atol=1e-6)
-    one = np.where(found.rows == 7, 3, found.rows)
-    other = np.where(expected.rows[:, :5] == 7, 3, expected.rows[:, :5])
-    np.testing.assert_array_equal(np.sort(one, axis=1), np.sort(other, axis=1))
-    assert not {3, 7} & set(found.rows[[3, 7]].ravel().tolist())
-
-
-def test_a_picture_with_many_copies_has_all_its_voters() -> None:
-    features = np.repeat(planted(4)[0], 100, axis=0)
-    groups = np.repeat(np.arange(4), 100)
-    found = leave_one_out(features, groups, 20)
-    assert (found.rows >= 0).all()
-    assert (groups[found.rows] != groups[:, None]).all()
-    assert leave_one_out(features, np.zeros(400, np.int64), 20).rows.max() == -1
-
-
 def test_an_owner_votes_once_in_fitting_too() -> None:
     rng = np.random.default_rng(6)
     features, present = planted()
@@ -373,3 +308,30 @@ def test_more_neighbours_than_pictures_cost_nothing(weights: VoteWeights) -> Non
     question = asked(few, planted(5, seed=1)[0], features)
     np.testing.assert_array_equal(few.predict_scores(question), many.predict_scores(question))
     assert many.voters(question.neighbors).positions.shape == (5, 30)
+
+
+def test_together_or_one_after_the_other() -> None:
+    features, present = planted()
+    tags = matrix(present)
+    learner = TagProp(n_neighbors=20, shrinkage=2)
+    given = batch(learner, features, tags)
+    found = voters(given.neighbors, tags, 20)
+    likelihood = Likelihood(positions=found.positions.astype(np.int32), tags=tags, truth=tags)
+    weighting = ByDistance(found.positions >= 0, found.distances[..., None])
+    joint = fit_weights(likelihood, weighting, sigmoids=True, shrinkage=2)
+    first = fit_weights(likelihood, weighting, sigmoids=False, shrinkage=0)
+    one = TagProp(n_neighbors=20, shrinkage=2, joint=True).fit(given, tags)
+    other = learner.fit(given, tags)
+    np.testing.assert_allclose(one.params_, joint.params)
+    np.testing.assert_allclose(one.slopes_, joint.sigmoids.slopes)
+    np.testing.assert_allclose(other.params_, first.params)
+    assert one.params_[0] != pytest.approx(other.params_[0], rel=1e-3)
+
+
+def test_equal_scores_are_ordered_by_frequency() -> None:
+    features, present = planted()
+    tags = matrix(present)
+    learner = TagProp(n_neighbors=20)
+    learner.fit(batch(learner, features, tags), tags)
+    (counts,) = learner.tie_breaks(asked(learner, features[:2], features))
+    np.testing.assert_array_equal(counts, present.sum(axis=0))
