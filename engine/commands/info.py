@@ -14,7 +14,7 @@ from engine.commands.wording import (
     settings_lines,
     tags_not_answered,
 )
-from engine.trained import is_outdated, is_trained
+from engine.trained import is_outdated, is_trained, tells_enough
 
 __all__ = ["info"]
 
@@ -84,11 +84,12 @@ def _learner_lines(name: str, learner: dict[str, Any], *, is_best: bool) -> list
         f"{title} {percent(after[measure])} (knn {percent(before[measure])})"
         for measure, title in TITLES.items()
     )
+    few = " (too few to tell)" * (not tells_enough(held_out))
     lines = [
         f"{name:<10} trained on {counted(trained_on['pictures'], 'picture')}, "
         f"{counted(trained_on['tags'], 'tag')}, in {learner['seconds']:.1f} s{answers}",
         *settings_lines(learner["params"], learner.get("told", learner["params"]), 11 * " "),
-        f"{'':<10} on {counted(held_out['n_pictures'], 'picture')} held out, in %: {figures}",
+        f"{'':<10} on {counted(held_out['n_pictures'], 'picture')} held out{few}, in %: {figures}",
     ]
     if learner["index"] is not None:
         lines.append(

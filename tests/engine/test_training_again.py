@@ -115,6 +115,9 @@ def test_with_few_held_out_pictures_knn_goes_on(engine, built, tmp_path, monkeyp
     new = write_picture(tmp_path / "new.png", COLORS["green"], seed=5_000)
     assert engine("tag", new)[0] == f"{new}  (knn)"
     assert engine("tag", new, "--learner", "fading")[0] == f"{new}  (fading)"
+    assert any(
+        "on 7 pictures held out (too few to tell), in %: " in line for line in engine("info")
+    )
 
 
 def test_what_was_set_and_chosen_is_shown_and_no_more(engine):
