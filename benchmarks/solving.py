@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarks.exercises import Exercise
 from benchmarks.searching import Search
+from engine.training import ChoosesParams
 from indexing.errors import InputError
 from indexing.index import Neighbors
 from learners.base import Batch, Needs, Progress, TagLearner
@@ -99,10 +100,16 @@ class Fitted:
             scores=scores,
             tie_breaks=tie_breaks,
             quantities=quantities,
-            params=learner.params(),
+            params=_settled(learner),
             fit_seconds=self.fit_seconds,
             predict_seconds=predict_seconds,
         )
+
+
+def _settled(learner: TagLearner) -> dict[str, Any]:
+    """Return the hyper-parameters, with what the learner chose itself while it was fitted."""
+    chosen = learner.refit_params() if isinstance(learner, ChoosesParams) else {}
+    return {**learner.params(), **chosen}
 
 
 def fit(

@@ -103,8 +103,9 @@ def fit_weights(
     params = weighting.start if start is None else start
     n_params, n_tags = params.size, likelihood.truth.n_tags
     if not likelihood.truth.n_images or not n_tags:
-        slope, offset = _FIRST_SIGMOID
-        empty = Sigmoids(np.full(n_tags, slope), np.full(n_tags, offset), slope, offset)
+        # Nothing speaks for a tag, nor against it.
+        slope = _FIRST_SIGMOID[0]
+        empty = Sigmoids(np.full(n_tags, slope), np.zeros(n_tags), slope, 0.0)
         return Fitted(params, empty if sigmoids else None, ())
     problem = _Problem(likelihood, weighting, n_params, sigmoids, shrinkage)
     first = problem.first(params)

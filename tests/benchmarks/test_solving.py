@@ -340,6 +340,14 @@ def test_a_learner_is_fitted_with_as_many_voters_as_it_is_asked_with():
     assert not np.array_equal(fitted.slopes_, lacking.slopes_)
 
 
+def test_what_a_learner_chose_itself_is_told():
+    params = {"weights": "metric", "n_dims": 4, "n_neighbors": 9, "n_rounds": 0}
+    answered = solve("tagprop", params, posed().exercise, seed=0).params
+    assert answered["n_rounds"] == 0
+    assert answered["regularization"] in (0.1, 0.3, 1.0)
+    assert answered["n_supervised"] in (2, 3, 4)
+
+
 def test_predicted_quantities_are_judged():
     one = posed()
     result = scored(solve("quantities", {"level": 1.0}, one.exercise, seed=0), one.answers)
