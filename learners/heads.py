@@ -3,17 +3,17 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from indexing.errors import InputError
-from learners.base import Batch, Needs, TagLearner
+from learners.base import Batch, Needs
 from learners.batch import features_of
 from learners.dense import DenseLayers, Standardization, train_dense
 from learners.losses import Loss, asymmetric_loss, loss_function
+from learners.network_learner import NetworkLearner
 from learners.parameters import real_number, whole_number
 from learners.quantity import LabelQuantity
 from learners.radial import (
@@ -39,7 +39,7 @@ _CHUNK_VALUES = 1 << 22
 
 
 @dataclass(kw_only=True, eq=False)
-class Heads(TagLearner):
+class Heads(NetworkLearner):
     r"""Score every tag from the stored feature of a picture.
 
     A feature goes to radial units, the training pictures (:mod:`learners.radial`), or, where
@@ -167,14 +167,12 @@ class Heads(TagLearner):
     seed: int = 0
     quantity: bool = False
 
-    counts_: NDArray[np.int64] = field(init=False, repr=False)
-    n_images_: int = field(init=False, repr=False)
-    mean_quantity_: float = field(init=False, repr=False)
     inputs_: RadialUnits | Standardization | None = field(init=False, repr=False)
     networks_: tuple[DenseLayers, ...] = field(init=False, repr=False)
     quantity_: LabelQuantity | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.loss not in list(Loss):
             raise InputError(f"loss is {self.loss!r}; it is one of {', '.join(Loss)}; choose one")
         self.loss = Loss(self.loss)
@@ -197,48 +195,19 @@ class Heads(TagLearner):
         if not isinstance(self.quantity, bool):
             raise InputError(f"quantity is {self.quantity!r}; it is true or false; choose one")
         self._settings()
-        self._checkpoints: Path | None = None
 
     def params(self) -> dict[str, Any]:
         """Return the hyper-parameters as JSON knows them."""
         return {**super().params(), "hidden": list(self.hidden)}
 
-    @property
-    def fit_needs(self) -> Needs:
-        """What :meth:`fit` reads beside the tags."""
-        return Needs.FEATURES
-
-    def keeping(self, checkpoints: Path) -> Self:
-        """Return the learner itself, which now keeps the state of its training in a folder.
-
-        A fit that was stopped goes on from there, as :func:`learners.training.train` does.
-        """
-        self._checkpoints = checkpoints
-        return self
-
-    def predict_quantities(self, batch: Batch) -> NDArray[np.float64]:
-        """Return the number of tags of each picture, unrounded, float64 (n_queries,).
-
-        Where `quantity` is false, that is the mean of the training pictures.
-
-        Raises
-        ------
-        NotFittedError, InputError
-            As :meth:`predict_scores`.
-        """
-        self._check_fitted()
-        self._check(batch, self.needs)
-        features = features_of(batch)
-        if self.quantity_ is None or not len(features):
-            return np.full(len(features), self.mean_quantity_)
-        return self.quantity_.predict(features)
+    def _predict_quantities(self, batch: Batch) -> NDArray[np.float64] | None:
+        return None if self.quantity_ is None else self.quantity_.predict(features_of(batch))
 
     def _fit(self, batch: Batch, tags: TagMatrix) -> None:
         features = features_of(batch)
         groups = batch.groups
-        self.counts_, self.n_images_ = tags.counts, tags.n_images
+        self._count(tags)
         quantities = np.diff(tags.indptr)
-        self.mean_quantity_ = float(quantities.mean()) if tags.n_images else 0.0
         self.inputs_, self.networks_, self.quantity_ = None, (), None
         if not tags.n_images or not tags.n_tags:
             return

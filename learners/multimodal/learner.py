@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from indexing.errors import InputError
-from learners.base import Batch, Needs, TagLearner
+from learners.base import Batch, Needs
 from learners.batch import features_of
 from learners.losses import Loss
 from learners.multimodal.joint import JointHead
+from learners.network_learner import NetworkLearner
 from learners.parameters import real_number, true_or_false, whole_number
 from learners.tag_matrix import TagMatrix
 from learners.training import training_plan
@@ -24,7 +24,7 @@ _CHUNK = 4_096
 
 
 @dataclass(kw_only=True, eq=False)
-class Multimodal(TagLearner):
+class Multimodal(NetworkLearner):
     r"""Score every tag from the stored feature of a picture and the noisy tags it came with.
 
     The noisy tags, one value each, go through two layers of `n_tag_units` and of as many
@@ -103,12 +103,10 @@ class Multimodal(TagLearner):
     quantity: bool = True
     seed: int = 0
 
-    counts_: NDArray[np.int64] = field(init=False, repr=False)
-    n_images_: int = field(init=False, repr=False)
-    mean_quantity_: float = field(init=False, repr=False)
     head_: JointHead | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         losses = [loss for loss in Loss if loss is not Loss.SQUARED]
         if self.loss not in losses:
             raise InputError(f"loss is {self.loss!r}; it is one of {', '.join(losses)}; choose one")
@@ -123,40 +121,15 @@ class Multimodal(TagLearner):
                 raise InputError(f"{name} is {getattr(self, name):g}; it is below 1; lower it")
         true_or_false("quantity", self.quantity)
         self._head()
-        self._checkpoints: Path | None = None
 
     def params(self) -> dict[str, Any]:
         """Return the hyper-parameters as JSON knows them."""
         return {**super().params(), "hidden": list(self.hidden)}
 
-    @property
-    def fit_needs(self) -> Needs:
-        """What :meth:`fit` reads beside the tags."""
-        return self.needs
-
-    def keeping(self, checkpoints: Path) -> Self:
-        """Return the learner itself, which now keeps the state of its training in a folder.
-
-        A fit that was stopped goes on from there, as :func:`learners.training.train` does.
-        """
-        self._checkpoints = checkpoints
-        return self
-
-    def predict_quantities(self, batch: Batch) -> NDArray[np.float64]:
-        """Return the number of tags of each picture, unrounded, float64 (n_queries,).
-
-        Where `quantity` is false, that is the mean of the training pictures.
-
-        Raises
-        ------
-        NotFittedError, InputError
-            As :meth:`predict_scores`.
-        """
-        self._check_fitted()
-        self._check(batch, self.needs)
-        quantities = np.full(batch.n_queries, self.mean_quantity_)
+    def _predict_quantities(self, batch: Batch) -> NDArray[np.float64] | None:
         if self.head_ is None or self.head_.quantity_ is None:
-            return quantities
+            return None
+        quantities = np.empty(batch.n_queries)
         for part in _parts(batch.n_queries):
             quantities[part] = self.head_.quantity_.predict(self._joined(batch, part))
         return quantities
@@ -177,8 +150,7 @@ class Multimodal(TagLearner):
         )
 
     def _fit(self, batch: Batch, tags: TagMatrix) -> None:
-        self.counts_, self.n_images_ = tags.counts, tags.n_images
-        self.mean_quantity_ = float(np.diff(tags.indptr).mean()) if tags.n_images else 0.0
+        self._count(tags)
         self.head_ = None
         if not tags.n_images or not tags.n_tags:
             return

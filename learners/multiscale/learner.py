@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from indexing.errors import InputError
 from indexing.extractors.compiled import CompiledExtractor
 from indexing.extractors.export import export
-from learners.base import Batch, Needs, TagLearner
+from learners.base import Batch, Needs
 from learners.losses import Loss
 from learners.multimodal.joint import JointHead
 from learners.multiscale.exported import ExportedNetwork
+from learners.network_learner import NetworkLearner
 from learners.parameters import real_number, true_or_false, whole_number
 from learners.tag_matrix import TagMatrix
 from learners.training import Augmentation, Precision, training_plan
@@ -23,7 +24,7 @@ __all__ = ["MSCNN"]
 
 
 @dataclass(kw_only=True, eq=False)
-class MSCNN(TagLearner):
+class MSCNN(NetworkLearner):
     r"""Score every tag from the pixels of a picture, by a network that fuses its scales.
 
     The backbone's maps are fused as :class:`learners.multiscale.network.MultiScaleTower`
@@ -101,13 +102,11 @@ class MSCNN(TagLearner):
     quantity: bool = True
     seed: int = 0
 
-    counts_: NDArray[np.int64] = field(init=False, repr=False)
-    n_images_: int = field(init=False, repr=False)
-    mean_quantity_: float = field(init=False, repr=False)
     network_: ExportedNetwork | None = field(init=False, repr=False)
     head_: JointHead | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         losses = [loss for loss in Loss if loss is not Loss.SQUARED]
         for name, choices in (("loss", losses), ("precision", list(Precision))):
             given = getattr(self, name)
@@ -124,21 +123,7 @@ class MSCNN(TagLearner):
             raise InputError(f"held_out is {self.held_out:g}; it is below 1; lower it")
         Augmentation(flips=self.flips, crop=self.crop)
         self._head()
-        self._checkpoints: Path | None = None
         self._opened: CompiledExtractor | None = None
-
-    @property
-    def fit_needs(self) -> Needs:
-        """What :meth:`fit` reads beside the tags."""
-        return self.needs
-
-    def keeping(self, checkpoints: Path) -> Self:
-        """Return the learner itself, which now keeps the state of its training in a folder.
-
-        A fit that was stopped goes on from there, as :func:`learners.training.train` does.
-        """
-        self._checkpoints = checkpoints
-        return self
 
     def extractor(self) -> CompiledExtractor:
         """Return what makes the visual feature of pictures.
@@ -172,20 +157,9 @@ class MSCNN(TagLearner):
         """
         export(self.extractor(), folder)
 
-    def predict_quantities(self, batch: Batch) -> NDArray[np.float64]:
-        """Return the number of tags of each picture, unrounded, float64 (n_queries,).
-
-        Where `quantity` is false, that is the mean of the training pictures.
-
-        Raises
-        ------
-        NotFittedError, InputError
-            As :meth:`predict_scores`.
-        """
-        self._check_fitted()
-        self._check(batch, self.needs)
-        if self.head_ is None or self.head_.quantity_ is None or not batch.n_queries:
-            return np.full(batch.n_queries, self.mean_quantity_)
+    def _predict_quantities(self, batch: Batch) -> NDArray[np.float64] | None:
+        if self.head_ is None or self.head_.quantity_ is None:
+            return None
         return self.head_.quantity_.predict(self._open().extract(_pixels(batch)))
 
     def _head(self) -> JointHead:
@@ -199,8 +173,7 @@ class MSCNN(TagLearner):
         )
 
     def _fit(self, batch: Batch, tags: TagMatrix) -> None:
-        self.counts_, self.n_images_ = tags.counts, tags.n_images
-        self.mean_quantity_ = float(np.diff(tags.indptr).mean()) if tags.n_images else 0.0
+        self._count(tags)
         self.network_, self.head_, self._opened = None, None, None
         if not tags.n_images or not tags.n_tags:
             return
