@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.protocols import FEW_SIZES, Completion, Protocol
 from indexing.errors import InputError
-from learners.settings import parse_setting
+from learners.settings import parse_settings
 from learners.table import LEARNERS, make_learner
 
 __all__ = ["DEFAULT_DATA", "SUITES", "FeatureKind", "Method", "Suite", "open_suite"]
@@ -68,13 +68,11 @@ class Method:
                 f"with settings behind it or not, such as knn:n_neighbors=5, and with {ending} or "
                 "not; choose among them"
             )
-        fixed = tuple(map(parse_setting, texts))
-        if len(dict(fixed)) < len(fixed):
-            raise InputError(f"{name!r} sets something twice; once is accepted; take one away")
-        if fixed:
-            make_learner(learner, **dict(fixed))  # it says what it does not accept
+        settings = parse_settings(texts)
+        if settings:
+            make_learner(learner, **settings)  # it says what it does not accept
         features = FeatureKind.BAG_OF_WORDS if name.endswith(ending) else FeatureKind.DEEP
-        return cls(name=name, learner=learner, features=features, fixed=fixed)
+        return cls(name=name, learner=learner, features=features, fixed=tuple(settings.items()))
 
 
 @dataclass(frozen=True, kw_only=True)

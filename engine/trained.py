@@ -19,6 +19,7 @@ import numpy as np
 from indexing.errors import ArtifactError, EngineError
 from indexing.index import Index, load_index
 from learners.base import TagLearner
+from learners.table import learner_class
 
 __all__ = [
     "DECISIVE",
@@ -136,7 +137,7 @@ def load_learner(generation: Path, name: str) -> TagLearner:
     try:
         head = json.loads((folder / _HEAD_FILE).read_text(encoding="utf-8"))
         with (folder / _ARRAYS_FILE).open("rb") as file, np.load(file, allow_pickle=False) as npz:
-            return TagLearner.from_state(head, dict(npz))
+            return learner_class(name).from_state(head, dict(npz))
     except (
         *(OSError, EOFError, ValueError, LookupError, TypeError, AttributeError),
         *(BadZipFile, EngineError),

@@ -309,6 +309,12 @@ class TagLearner(ABC):
             raise ArtifactError(
                 f"a saved learner {learner.name!r} lacks the array {error}; train it again"
             ) from error
+        found = getattr(learner, "tags_", None)
+        if found is not None and found.n_tags != n_tags:
+            raise ArtifactError(
+                f"a saved learner {learner.name!r} of {n_tags} tags whose pictures have "
+                f"{found.n_tags}; one vocabulary is accepted; train it again"
+            )
         learner.n_tags_ = n_tags
         return learner
 

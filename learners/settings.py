@@ -1,11 +1,12 @@
 """Hyper-parameters as people type them: ``key=value``."""
 
 import json
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from indexing.errors import InputError
 
-__all__ = ["parse_setting"]
+__all__ = ["parse_setting", "parse_settings"]
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
@@ -43,6 +44,27 @@ def parse_setting(text: str) -> tuple[str, Any]:
         return name, json.loads(value, parse_constant=_refused)
     except (ValueError, RecursionError):
         return name, value
+
+
+def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
+    """Read several hyper-parameters, each named once.
+
+    Raises
+    ------
+    InputError
+        If a text is no setting, or one is named twice.
+
+    Examples
+    --------
+    >>> parse_settings(["n_neighbors=5", "weights=metric"])
+    {'n_neighbors': 5, 'weights': 'metric'}
+    """
+    settings: dict[str, Any] = {}
+    for name, value in map(parse_setting, texts):
+        if name in settings:
+            raise InputError(f"{name} is set twice; once is accepted; take one away")
+        settings[name] = value
+    return settings
 
 
 def _refused(constant: str) -> NoReturn:

@@ -12,7 +12,7 @@ from engine.commands.options import device_option, json_option, workspace_option
 from engine.commands.wording import TITLES, counted, percent, settings_lines
 from engine.results import TrainingReport
 from engine.trained import DECISIVE, tells_enough
-from learners.settings import parse_setting
+from learners.settings import parse_settings
 
 __all__ = ["summary", "train"]
 
@@ -106,7 +106,7 @@ def train(
             f"Missing argument 'LEARNER'; {', '.join(TRAINABLE)} can be trained.",
             click.get_current_context(),
         )
-    params = dict(map(parse_setting, settings))
+    params = parse_settings(settings)
     root = find_workspace(workspace)
     try:
         with ProgressBars() as progress:

@@ -324,7 +324,7 @@ def test_a_method_is_named_by_its_learner_its_settings_and_its_features():
         ("knn:n_neighbors=0", "n_neighbors is 0; it is at least 1"),
         ("knn:n_neighbors=many", "n_neighbors is 'many'; it is a whole number"),
         ("knn:n_neighbors", "'n_neighbors' is no setting; name=value is accepted"),
-        ("knn:n_neighbors=5:n_neighbors=6", "sets something twice; once is accepted"),
+        ("knn:n_neighbors=5:n_neighbors=6", "is set twice; once is accepted"),
     ],
 )
 def test_what_is_no_method_is_said(name, message):

@@ -137,3 +137,9 @@ def test_a_width_that_does_not_fit_is_named() -> None:
         check_width(np.zeros((3, 5), np.float32), 4, "blocks")
     with pytest.raises(InputError, match=r"features of shape \(4,\) for blocks"):
         check_width(np.zeros(4, np.float32), 4, "blocks")
+
+
+def test_a_state_of_another_vocabulary_than_its_pictures_is_refused() -> None:
+    head, arrays = KNN().fit(Batch(), TAGS).state()
+    with pytest.raises(ArtifactError, match="'knn' of 3 tags whose pictures have 2"):
+        TagLearner.from_state({**head, "n_tags": 3}, arrays)

@@ -1,7 +1,7 @@
 import pytest
 
 from indexing.errors import InputError
-from learners.settings import parse_setting
+from learners.settings import parse_setting, parse_settings
 from learners.table import make_learner
 
 
@@ -51,3 +51,9 @@ def test_the_learner_judges_the_value():
         made('n_neighbors="5"')
     with pytest.raises(InputError, match="the learner 'knn' has no parameter 'neighbors'"):
         made("neighbors=5")
+
+
+def test_a_name_is_set_once():
+    assert parse_settings(["a=1", "b=x"]) == {"a": 1, "b": "x"}
+    with pytest.raises(InputError, match="a is set twice; once is accepted"):
+        parse_settings(["a=1", "b=x", "a=2"])
