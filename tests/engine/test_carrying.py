@@ -230,3 +230,11 @@ def test_a_learner_of_another_version_is_damage_that_sizes_do_not_show(trained, 
         ArtifactError, match=r"a saved learner of format 9; .* 'engine train turned'"
     ):
         list(Workspace(trained.root).tag([new], learner="turned"))
+
+
+def test_another_learner_in_its_folder_does_not_answer_in_its_name(trained, new):
+    folders = trained._folders.current()[0] / "learners"
+    for name in ("learner.json", "learner.npz"):
+        (folders / "turned" / name).write_bytes((folders / "fading" / name).read_bytes())
+    with pytest.raises(ArtifactError, match=r"a saved learner 'fading' where a 'turned' was"):
+        list(Workspace(trained.root).tag([new], learner="turned"))
