@@ -98,7 +98,7 @@ def fit_weights(
     The paper alternates between weights and sigmoids and leaves the slope free; here they move
     together, by L-BFGS, and slopes stay above 0: a negative slope would reverse a tag's order.
     The paper has no shrinkage: with a sigmoid of its own a tag of ten pictures is fitted to
-    their noise, which costs 3 points of MiAP on folds of Corel-5K.
+    their noise, which costs some 2 points of MiAP on folds of Corel-5K.
     """
     params = weighting.start if start is None else start
     n_params, n_tags = params.size, likelihood.truth.n_tags

@@ -107,7 +107,7 @@ class TagProp(NeighborVoting):
     -----
     What differs from the paper. Slopes are kept above 0: a negative one would reverse a tag's
     order. They are shrunk towards a shared one, and are fitted after the weights: on folds of
-    Corel-5K a free and joint fit costs 3 points of MiAP, since tags of ten pictures follow
+    Corel-5K a free and joint fit costs some 2 points of MiAP, since tags of ten pictures follow
     their noise and the weights spread out to please them. With several distances the voters
     are the nearest by the learned sum of them; the paper's rule, which covers every distance
     alike, chooses the candidates of the first fit only. The metric is this project's: the paper

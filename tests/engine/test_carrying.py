@@ -81,6 +81,17 @@ def test_learners_follow_what_came_went_and_was_retagged(trained, library, new, 
         assert "Emerald" in [tag["tag"] for tag in here[0]["tags"]]
 
 
+def test_a_tag_that_is_spelled_another_way_stays_what_was_learned(trained, library):
+    before = load_learner(trained._folders.current()[0], "means").means_
+    for i in range(8):
+        (library / f"red{i}.png.txt").write_text("RED\ncolour")
+    trained.build()
+    folder, _ = trained._folders.current()
+    assert TaggedPictures.load(folder).vocabulary == ("Blue", "colour", "Green", "RED")
+    np.testing.assert_array_equal(load_learner(folder, "means").means_, before)
+    assert before.any(axis=1).all()
+
+
 @pytest.mark.parametrize("factory", ["auto", "exact", "HNSW8"])
 def test_an_own_index_is_brought_up_to_date(workspace, library, factory):
     workspace.build(library, BuildSettings(extractor="toy", index=factory))
