@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.exercises import NO_COPY, TaggedSet
+from benchmarks.pictures import Pictures
 from benchmarks.posing import Posed, folds_of, pose
 from benchmarks.protocols import Completion, Protocol
 from indexing.ahead import run_ahead
@@ -45,11 +46,14 @@ class Dataset:
     corpus : Corpus
     groups : ndarray of int64, shape (n_images,)
         Pictures of equal bytes share a number; -1 = nothing is known of the bytes.
+    pictures : Pictures, optional
+        All of them, for learners of pixels. None = there are no files to look at.
     """
 
     name: str
     corpus: Corpus
     groups: NDArray[np.int64]
+    pictures: Pictures | None = None
 
     @property
     def image_ids(self) -> list[str]:
@@ -154,6 +158,7 @@ def exercises(
             vocabulary=vocabulary,
             features=None if features is None else features[positions],
             blocks=blocks,
+            pictures=None if dataset.pictures is None else dataset.pictures.take(positions),
         )
 
     known = tagged(train, truth=False)

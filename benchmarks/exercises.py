@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.pictures import Pictures
 from benchmarks.protocols import Completion
 from benchmarks.searching import Search
 from indexing.errors import InputError
@@ -40,6 +41,8 @@ class TaggedSet:
         As the index sees them. None = the tags themselves are the features.
     blocks : tuple of int, optional
         Widths of the parts of a feature that are layers of their own.
+    pictures : Pictures, optional
+        Their pixels, for learners that look at them. None = there are none.
     """
 
     image_ids: NDArray[np.str_]
@@ -48,6 +51,7 @@ class TaggedSet:
     vocabulary: NDArray[np.str_]
     features: NDArray[np.float32] | None = None
     blocks: tuple[int, ...] | None = None
+    pictures: Pictures | None = None
 
     @property
     def n_images(self) -> int:
@@ -74,6 +78,7 @@ class TaggedSet:
             vocabulary=self.vocabulary,
             features=None if self.features is None else self.features[positions],
             blocks=self.blocks,
+            pictures=None if self.pictures is None else self.pictures.take(positions),
         )
 
 
@@ -88,11 +93,14 @@ class Questions:
         None = the given tags are the features.
     given : TagMatrix, optional
         Tags as input, where the protocol gives some.
+    pictures : Pictures, optional
+        Their pixels. None = there are none.
     """
 
     image_ids: NDArray[np.str_]
     features: NDArray[np.float32] | None
     given: TagMatrix | None
+    pictures: Pictures | None = None
 
     @cached_property
     def vectors(self) -> NDArray[np.float32]:

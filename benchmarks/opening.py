@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.datasets import Dataset, content_groups
 from benchmarks.exercises import NO_COPY
 from benchmarks.features import (
@@ -14,6 +16,7 @@ from benchmarks.features import (
     feature_cache,
     ready_features,
 )
+from benchmarks.pictures import PictureFiles, Pictures
 from benchmarks.planted import planted
 from benchmarks.suites import DEFAULT_DATA, FeatureKind, Suite
 from benchmarks.visual_words import learned_words
@@ -104,9 +107,21 @@ def open_data(
             )
     # With features of their own, people need not have the pictures.
     has_pictures = bool((dataset.groups[dataset.training] > NO_COPY).any())
+    if has_pictures:
+        dataset = replace(dataset, pictures=_pictures(dataset))
     if FeatureKind.BAG_OF_WORDS in kinds and (has_pictures or wanted.ready is None):
         features[FeatureKind.BAG_OF_WORDS] = _bag_of_words(dataset, on_progress)
     return dataset, features
+
+
+def _pictures(dataset: Dataset) -> Pictures:
+    files = PictureFiles(
+        name=dataset.name,
+        paths=tuple(record.path for record in dataset.corpus.records),
+        used=dataset.used,
+        folder=feature_cache() / "squares",
+    )
+    return Pictures(files=files, positions=np.arange(len(dataset.corpus)))
 
 
 def _bag_of_words(dataset: Dataset, on_progress: Callable[[str, int, int], None]) -> Features:

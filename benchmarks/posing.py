@@ -90,6 +90,7 @@ def pose(
                 image_ids=asked.image_ids.copy(),
                 features=None if asked.features is None else asked.features.copy(),
                 given=given_matrix,
+                pictures=asked.pictures,
             ),
             completion=completion,
             training_inputs=inputs,

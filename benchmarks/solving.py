@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.exercises import Exercise
+from benchmarks.pictures import Pictures, framing_of
 from benchmarks.searching import Search
 from engine.training import ChoosesParams
 from indexing.errors import InputError
@@ -21,8 +22,6 @@ from learners.votes import voters
 from learners.voting import NeighborVoting
 
 __all__ = ["Fitted", "PredictsQuantity", "Solution", "fit", "solve"]
-
-_SERVED = Needs.FEATURES | Needs.NEIGHBORS | Needs.TAGS
 
 
 @runtime_checkable
@@ -138,18 +137,14 @@ def fit(
     ------
     InputError
         If the learner needs what an exercise does not hold.
+    CorpusError
+        If it looks at pictures, and one of them cannot be read.
     """
     kind = learner_class(learner)
     if any(spec.name == "seed" and spec.init for spec in dataclasses.fields(kind)):
         params = {"seed": seed, **params}
     made = make_learner(learner, **params)
-    unserved = (made.needs | made.fit_needs) & ~_SERVED
-    if unserved:
-        raise InputError(
-            f"the learner {learner!r} needs {unserved.name}; features, neighbors and tags are "
-            "what a benchmark gives; leave it out with --methods"
-        )
-    training_batch = _training_batch(made, exercise)
+    training_batch = _training_batch(made, exercise, on_progress)
     started = time.perf_counter()
     made.fit(training_batch, exercise.training.tags, on_progress)
     fit_seconds = time.perf_counter() - started
@@ -177,13 +172,14 @@ def solve(
     return fit(learner, params, exercise, seed=seed, on_progress=on_progress).answer()
 
 
-def _training_batch(learner: TagLearner, exercise: Exercise) -> Batch:
+def _training_batch(learner: TagLearner, exercise: Exercise, on_progress: Progress | None) -> Batch:
     training = exercise.training
     needs = learner.fit_needs
-    reads_features = Needs.FEATURES in needs
+    reads_features, looks = Needs.FEATURES in needs, Needs.PIXELS in needs
     return Batch(
         features=training.vectors if reads_features else None,
-        groups=training.groups if reads_features else None,
+        pixels=_pixels(training.pictures, learner, on_progress) if looks else None,
+        groups=training.groups if reads_features or looks else None,
         blocks=training.blocks if reads_features else None,
         neighbors=_training_neighbors(learner, exercise) if Needs.NEIGHBORS in needs else None,
         tags=_inputs(exercise.training_inputs, learner) if Needs.TAGS in needs else None,
@@ -209,6 +205,7 @@ def _question_batch(learner: TagLearner, exercise: Exercise, search: Search | No
     needs = learner.needs
     batch = Batch(
         features=questions.vectors if Needs.FEATURES in needs else None,
+        pixels=_pixels(questions.pictures, learner) if Needs.PIXELS in needs else None,
         blocks=exercise.training.blocks if Needs.FEATURES in needs else None,
         neighbors=None if search is None else _enough_neighbors(learner, search),
         tags=_inputs(questions.given, learner) if Needs.TAGS in needs else None,
@@ -217,6 +214,18 @@ def _question_batch(learner: TagLearner, exercise: Exercise, search: Search | No
         # A learner that reads nothing of the pictures must still know how many there are.
         batch = dataclasses.replace(batch, features=questions.vectors)
     return batch
+
+
+def _pixels(
+    pictures: Pictures | None, learner: TagLearner, on_progress: Progress | None = None
+) -> NDArray[np.uint8]:
+    if pictures is None:
+        raise InputError(
+            f"the learner {learner.name!r} looks at pictures, and this data set has none; data "
+            "sets of pictures do; leave it out with --methods"
+        )
+    framing = framing_of(learner)
+    return pictures.squares(framing, on_progress) if on_progress else pictures.squares(framing)
 
 
 def _inputs(tags: TagMatrix | None, learner: TagLearner) -> TagMatrix:

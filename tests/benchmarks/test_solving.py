@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.datasets import exercises
+from benchmarks.pictures import PictureFiles, Pictures
 from benchmarks.planted import planted
 from benchmarks.posing import folds_of
 from benchmarks.protocols import Completion, Emission, Emit, Protocol
@@ -16,10 +17,12 @@ from benchmarks.solving import fit, solve
 from benchmarks.tuning import Tuning, choose, grid_of
 from indexing.errors import InputError
 from indexing.index import Metric
+from indexing.pixels import Framing, decode, read_picture
 from learners.base import Batch, Needs, TagLearner
 from learners.metrics import parse_measure
 from learners.selection import choose_n_neighbors
 from learners.table import LEARNERS, make_learner
+from tests.engine.conftest import write_picture
 
 SEEN: dict[str, object] = {}
 
@@ -86,7 +89,8 @@ class TagSpy(Spy):
 
 
 class PixelSpy(Spy):
-    needs = Needs.PIXELS
+    needs = fit_needs = Needs.PIXELS
+    framing = Framing(size=8)
 
 
 class Frequent(Spy):
@@ -228,8 +232,37 @@ def test_tags_as_input_are_those_of_the_questions():
     assert (inputs & ~truth).any()
 
 
+def test_pixels_are_squares_of_the_learners_own_framing(tmp_path):
+    one = posed()
+    n_images = one.exercise.training.n_images
+    paths = tuple(
+        write_picture(tmp_path / f"{i}.png", (i, 2 * i, 90), seed=i) for i in range(n_images + 30)
+    )
+    files = PictureFiles(
+        name="spied", paths=paths, used=np.ones(len(paths), np.bool_), folder=tmp_path / "cache"
+    )
+    every = Pictures(files=files, positions=np.arange(len(paths)))
+    exercise = dataclasses.replace(
+        one.exercise,
+        training=dataclasses.replace(
+            one.exercise.training, pictures=every.take(np.arange(n_images))
+        ),
+        questions=dataclasses.replace(
+            one.exercise.questions, pictures=every.take(np.arange(n_images, len(paths)))
+        ),
+    )
+    told = []
+    solve("pixelspy", {}, exercise, seed=0, on_progress=lambda *what: told.append(what))
+    frames = np.stack([decode(read_picture(path), Framing(size=8)) for path in paths])
+    assert np.array_equal(SEEN["fit"][0].pixels, frames[:n_images])
+    assert SEEN["fit"][0].features is None
+    assert np.array_equal(SEEN["fit"][0].groups, one.exercise.training.groups)
+    assert np.array_equal(SEEN["asked"].pixels, frames[n_images:])
+    assert told[-1] == ("decoding pictures", len(paths), len(paths))
+
+
 def test_what_cannot_be_served_is_said():
-    with pytest.raises(InputError, match="needs PIXELS; features, neighbors and tags are"):
+    with pytest.raises(InputError, match="'pixelspy' looks at pictures, and this data set has"):
         solve("pixelspy", {}, posed().exercise, seed=0)
     with pytest.raises(InputError, match="this protocol gives none; protocols of tag completion"):
         solve("tagspy", {}, posed().exercise, seed=0)
