@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from benchmarks.measuring import engine_command, run
 from engine.generations import GenerationFolders
 from engine.queries import Query, read_queries
-from engine.serving import question_batch
+from engine.serving import Questions, Served
 from engine.tagger import Tagger
 from indexing.corpora import read_corpus
 from indexing.extractors import DEFAULT_EXTRACTOR, open_extractor
@@ -246,9 +246,8 @@ def _voting_share(images: Sequence[str], workspace: str) -> float:
     shares = []
     for _ in range(_FRESH_PROCESSES):
         started = time.perf_counter()
-        batch = question_batch(
-            learner, tagger.tagged, lambda: tagger.index, vectors, nobody, blocks=()
-        )
+        questions = Questions(tagger.tagged, vectors, nobody, blocks=())
+        batch = questions.batch(Served(learner=learner, index=lambda: tagger.index))
         searched = time.perf_counter()
         rank_tags(learner.predict_scores(batch), 5, learner.tie_breaks(batch))
         shares.append((time.perf_counter() - searched) / (searched - started))

@@ -1,7 +1,7 @@
 """From neighbours to the tags that are answered: scores, facts, ties, and how many."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 from engine.explain import Explainer
 from engine.queries import Query
 from engine.results import RankedTag
-from engine.serving import question_batch, voters_of, votes_of
+from engine.serving import Questions, Served, voters_of, votes_of
 from engine.tagged import TaggedPictures
 from indexing.errors import InputError
-from indexing.index import Index
-from learners.base import TagLearner
 from learners.ranking import rank_tags
 from learners.votes import tag_votes
 from learners.voting import NeighborVoting
@@ -88,11 +86,9 @@ class Answering:
 
     Parameters
     ----------
-    learner : TagLearner
-        Fitted on ``tagged``.
+    served : Served
+        Its learner was fitted on ``tagged``.
     tagged : TaggedPictures
-    index : callable
-        Gives the index that the learner's neighbours come from, where it needs some.
     blocks : tuple of int
         Widths of the layers that vectors are made of.
     emission : Emission
@@ -107,21 +103,20 @@ class Answering:
 
     def __init__(
         self,
-        learner: TagLearner,
+        served: Served,
         tagged: TaggedPictures,
-        index: Callable[[], Index],
         blocks: tuple[int, ...],
         emission: Emission,
         explainer: Explainer | None = None,
     ) -> None:
-        if emission.min_voters and not isinstance(learner, NeighborVoting):
+        if emission.min_voters and not isinstance(served.learner, NeighborVoting):
             raise InputError(
-                f"the learner {learner.name!r} has no voters to be counted; --min-voters is "
+                f"the learner {served.learner.name!r} has no voters to be counted; --min-voters is "
                 "accepted for learners that vote; leave it out, or name one with --learner knn"
             )
-        self._learner = learner
+        self._served = served
+        self._learner = served.learner
         self._tagged = tagged
-        self._index = index
         self._blocks = blocks
         self._emission = emission
         self._explainer = explainer
@@ -144,9 +139,8 @@ class Answering:
         own_groups = np.array(
             [self._tagged.groups[places[0]] if places else -1 for places in own_places], np.int64
         )
-        batch = question_batch(
-            self._learner, self._tagged, self._index, vectors, own_groups, self._blocks
-        )
+        questions = Questions(self._tagged, vectors, own_groups, self._blocks)
+        batch = questions.batch(self._served)
         scores = self._learner.predict_scores(batch)
         ballots = voters_of(self._learner, batch)
         confirmed = self._confirmed(own_places)

@@ -1,16 +1,13 @@
 """How good a learner is on tagged pictures that it has not seen."""
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.serving import question_batch
+from engine.serving import Questions, Served
 from engine.tagged import TaggedPictures
 from engine.vectors import StoredVectors
-from indexing.index import Index
-from learners.base import TagLearner
 from learners.metrics import Judged, parse_measure
 from learners.ties import folded
 
@@ -63,10 +60,9 @@ def hold_out(tagged: TaggedPictures, seed: int = 0) -> tuple[NDArray[np.int64], 
 
 
 def measure(
-    learner: TagLearner,
+    served: Served,
     kept: TaggedPictures,
     held: TaggedPictures,
-    index: Callable[[], Index],
     vectors: StoredVectors,
     blocks: tuple[int, ...],
 ) -> dict[str, float | None]:
@@ -74,12 +70,10 @@ def measure(
 
     Parameters
     ----------
-    learner : TagLearner
-        Fitted on `kept`.
+    served : Served
+        Its learner was fitted on `kept`.
     kept, held : TaggedPictures
         Of one vocabulary; no picture of `held` has a copy in `kept`.
-    index : callable
-        Gives the index that the learner's neighbours come from.
     vectors : StoredVectors
     blocks : tuple of int
         Widths of the layers that the vectors are made of.
@@ -90,13 +84,14 @@ def measure(
         Value of each of :data:`MEASURES`, in [0, 1]; None where no held-out picture has a tag.
         Ties are broken as in an answer.
     """
+    learner = served.learner
     rows = held.tags.rows
     scores = []
     tie_breaks: list[tuple[NDArray[np.generic], ...]] = []
     for start in range(0, len(rows), _ASKED_AT_ONCE):
         asked = rows[start : start + _ASKED_AT_ONCE]
         nobody = np.full(len(asked), -1, np.int64)
-        batch = question_batch(learner, kept, index, vectors(asked), nobody, blocks)
+        batch = Questions(kept, vectors(asked), nobody, blocks).batch(served)
         part = learner.predict_scores(batch)
         scores.append(part)
         tie_breaks.append(

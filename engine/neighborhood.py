@@ -10,64 +10,101 @@ from indexing.index import Index, Neighbors
 from learners.votes import Voters, exclude, voters
 from learners.voting import NeighborVoting
 
-__all__ = ["find_voters", "find_voters_of", "leave_one_out_neighbors"]
+__all__ = ["Search", "leave_one_out_neighbors"]
 
 # Room in the first search for copies of the query; most pictures have none.
 _SPARE = 8
 _ASKED_AT_ONCE = 1_024
 
 
-def find_voters(
-    index: Index,
-    queries: NDArray[np.float32],
-    tagged: TaggedPictures,
-    n_neighbors: int,
-    own_groups: NDArray[np.int64],
-    choose: Callable[[Neighbors], Voters],
-) -> Neighbors:
-    """Return the nearest pictures that may vote, as many as each query needs if there are so many.
+class Search:
+    """Pictures that ask one index which tagged pictures are nearest to them.
+
+    Several learners may ask it for voters: one search, as wide as the greediest of them needs,
+    answers them all (:meth:`foresee`).
 
     Parameters
     ----------
     index : Index
+        May hold pictures that are not in `tagged`.
     queries : ndarray of float32, shape (n_queries, n_dims)
         In the index's vector space.
     tagged : TaggedPictures
-    n_neighbors : int
-        Voters a query.
     own_groups : ndarray of int64, shape (n_queries,)
-        Content group of each query, whose pictures may not vote for it; -1 = none.
-    choose : callable
-        Who votes among neighbours; the search goes on until they are complete.
-
-    Returns
-    -------
-    Neighbors
-        Those that vote, nearest first.
+        Content group of each query, whose pictures are never found; -1 = none.
     """
-    n_images = tagged.tags.n_images
-    n_fetched = min(n_images, n_neighbors + _SPARE)
-    chosen = choose(_fetch(index, queries, tagged, n_fetched, own_groups))
-    found = Neighbors(chosen.rows, chosen.distances)
-    lacking = np.flatnonzero(~chosen.complete)
-    while len(lacking) and n_fetched < n_images:
-        n_fetched = min(n_images, 4 * n_fetched)
-        chosen = choose(_fetch(index, queries[lacking], tagged, n_fetched, own_groups[lacking]))
-        found.rows[lacking] = chosen.rows
-        found.distances[lacking] = chosen.distances
-        lacking = lacking[~chosen.complete]
-    return found
 
+    def __init__(
+        self,
+        index: Index,
+        queries: NDArray[np.float32],
+        tagged: TaggedPictures,
+        own_groups: NDArray[np.int64],
+    ) -> None:
+        self._index = index
+        self._queries = queries
+        self._tagged = tagged
+        self._own_groups = own_groups
+        self._foreseen = 0
+        self._first: Neighbors | None = None
 
-def find_voters_of(
-    learner: NeighborVoting,
-    index: Index,
-    queries: NDArray[np.float32],
-    tagged: TaggedPictures,
-    own_groups: NDArray[np.int64],
-) -> Neighbors:
-    """Return the neighbours that a fitted learner needs; see :func:`find_voters`."""
-    return find_voters(index, queries, tagged, learner.n_neighbors, own_groups, learner.voters)
+    def foresee(self, n_neighbors: int) -> None:
+        """Say that somebody is going to ask for so many voters a query."""
+        self._foreseen = max(self._foreseen, n_neighbors)
+
+    def voters(self, n_neighbors: int, choose: Callable[[Neighbors], Voters]) -> Neighbors:
+        """Return the nearest pictures that vote, as many as are needed if there are so many.
+
+        Parameters
+        ----------
+        n_neighbors : int
+            Voters a query.
+        choose : callable
+            Who votes among neighbours; the search goes on until they are complete.
+
+        Returns
+        -------
+        Neighbors
+            Those that vote, nearest first, float32 and int64 (n_queries, n_neighbors).
+        """
+        n_images = self._tagged.tags.n_images
+        nearest = self._nearest(n_neighbors)
+        n_fetched = nearest.rows.shape[1]
+        chosen = choose(nearest)
+        found = Neighbors(chosen.rows, chosen.distances)
+        lacking = np.flatnonzero(~chosen.complete)
+        while len(lacking) and n_fetched < n_images:
+            n_fetched = min(n_images, 4 * n_fetched)
+            chosen = choose(self._fetch(n_fetched, lacking))
+            found.rows[lacking] = chosen.rows
+            found.distances[lacking] = chosen.distances
+            lacking = lacking[~chosen.complete]
+        return found
+
+    def voters_of(self, learner: NeighborVoting) -> Neighbors:
+        """Return the neighbours that a fitted learner needs; see :meth:`voters`."""
+        return self.voters(learner.n_neighbors, learner.voters)
+
+    def _nearest(self, n_neighbors: int) -> Neighbors:
+        """Return enough for `n_neighbors` voters, and for all that was foreseen."""
+        self.foresee(n_neighbors)
+        n_fetched = min(self._tagged.tags.n_images, self._foreseen + _SPARE)
+        if self._first is None or self._first.rows.shape[1] < n_fetched:
+            self._first = self._fetch(n_fetched, np.arange(len(self._queries)))
+        return self._first
+
+    def _fetch(self, k: int, asking: NDArray[np.int64]) -> Neighbors:
+        rows = self._tagged.tags.rows
+        if not len(asking) or k < 1:
+            shape = (len(asking), 0)
+            return Neighbors(np.empty(shape, np.int64), np.empty(shape, np.float32))
+        found = self._index.search(self._queries[asking], k, among=rows)
+        return exclude(
+            found,
+            query_groups=self._own_groups[asking],
+            rows=rows,
+            groups=self._tagged.groups,
+        )
 
 
 def leave_one_out_neighbors(
@@ -114,13 +151,9 @@ def leave_one_out_neighbors(
     for start in range(0, len(bounds) - 1, _ASKED_AT_ONCE):
         stops = bounds[start : start + _ASKED_AT_ONCE + 1]
         asked = rows[order[stops[:-1]]]
-        part = find_voters(
-            index,
-            vectors(asked),
-            tagged,
-            n_neighbors,
-            tagged.groups[tagged.tags.positions(asked)],
-            lambda near: voters(near, tagged.tags, n_neighbors, unique_owner),
+        own_groups = tagged.groups[tagged.tags.positions(asked)]
+        part = Search(index, vectors(asked), tagged, own_groups).voters(
+            n_neighbors, lambda near: voters(near, tagged.tags, n_neighbors, unique_owner)
         )
         members = order[stops[0] : stops[-1]]
         source = np.repeat(np.arange(len(asked)), np.diff(stops))
@@ -135,18 +168,3 @@ def _by_group(groups: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.
     order = np.argsort(groups, kind="stable")
     starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
     return order, np.append(starts, len(groups))
-
-
-def _fetch(
-    index: Index,
-    queries: NDArray[np.float32],
-    tagged: TaggedPictures,
-    k: int,
-    own_groups: NDArray[np.int64],
-) -> Neighbors:
-    rows = tagged.tags.rows
-    if not len(queries) or k < 1:
-        shape = (len(queries), 0)
-        return Neighbors(np.empty(shape, np.int64), np.empty(shape, np.float32))
-    found = index.search(queries, k, among=rows)
-    return exclude(found, query_groups=own_groups, rows=rows, groups=tagged.groups)

@@ -1,12 +1,13 @@
 """What a learner wants to see of a workspace: to be fitted, and to be asked."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.neighborhood import find_voters_of, leave_one_out_neighbors
+from engine.neighborhood import Search, leave_one_out_neighbors
 from engine.tagged import TaggedPictures
 from engine.vectors import StoredVectors
 from indexing.errors import InputError
@@ -15,7 +16,15 @@ from learners.base import Batch, Needs, Space, TagLearner
 from learners.votes import Voters
 from learners.voting import NeighborVoting
 
-__all__ = ["CountsVotes", "metric_of", "question_batch", "training_batch", "voters_of", "votes_of"]
+__all__ = [
+    "CountsVotes",
+    "Questions",
+    "Served",
+    "metric_of",
+    "training_batch",
+    "voters_of",
+    "votes_of",
+]
 
 _SERVED = Needs.FEATURES | Needs.NEIGHBORS
 
@@ -86,48 +95,79 @@ def training_batch(
     )
 
 
-def question_batch(
-    learner: TagLearner,
-    tagged: TaggedPictures,
-    index: Callable[[], Index],
-    vectors: NDArray[np.float32],
-    own_groups: NDArray[np.int64],
-    blocks: tuple[int, ...],
-) -> Batch:
-    """Return what a fitted learner reads of the pictures that it is asked about.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Served:
+    """A fitted learner, and where its neighbours come from.
 
     Parameters
     ----------
     learner : TagLearner
-        Fitted on `tagged`.
-    tagged : TaggedPictures
+        Fitted.
     index : callable
-        Gives the index that the learner's neighbours come from: that of its own space, if it
-        has one. Not called where the learner needs no neighbours.
+        Gives the index of its neighbours: that of its own space, if it has one. Not called
+        where the learner needs no neighbours.
+    """
+
+    learner: TagLearner
+    index: Callable[[], Index]
+
+
+class Questions:
+    """Pictures that learners are asked about; learners of one index share one search.
+
+    Parameters
+    ----------
+    tagged : TaggedPictures
+        What the learners were fitted on.
     vectors : ndarray of float32, shape (n_queries, n_dims)
-        As they are, not in the learner's space.
+        As they are, in no learner's space.
     own_groups : ndarray of int64, shape (n_queries,)
         Content group of each picture, which does not vote for it; -1 = none.
     blocks : tuple of int
         Widths of the layers that the vectors are made of.
-
-    Raises
-    ------
-    InputError
-        The learner needs what a workspace does not hold.
     """
-    _check_served(learner, learner.needs)
-    neighbors = None
-    if isinstance(learner, NeighborVoting):
-        queries = vectors if learner.space is None else learner.space(vectors)
-        neighbors = find_voters_of(learner, index(), queries, tagged, own_groups)
-    # A learner that reads nothing of the pictures must still know how many there are.
-    reads_features = Needs.FEATURES in learner.needs or neighbors is None
-    return Batch(
-        features=vectors if reads_features else None,
-        blocks=blocks if reads_features else None,
-        neighbors=neighbors,
-    )
+
+    def __init__(
+        self,
+        tagged: TaggedPictures,
+        vectors: NDArray[np.float32],
+        own_groups: NDArray[np.int64],
+        blocks: tuple[int, ...],
+    ) -> None:
+        self._tagged = tagged
+        self._vectors = vectors
+        self._own_groups = own_groups
+        self._blocks = blocks
+        self._searches: dict[int, Search] = {}
+
+    def batch(self, served: Served) -> Batch:
+        """Return what a fitted learner reads of the pictures.
+
+        Raises
+        ------
+        InputError
+            The learner needs what a workspace does not hold.
+        """
+        learner = served.learner
+        _check_served(learner, learner.needs)
+        neighbors = None
+        if isinstance(learner, NeighborVoting):
+            neighbors = self._search(served).voters_of(learner)
+        # A learner that reads nothing of the pictures must still know how many there are.
+        reads_features = Needs.FEATURES in learner.needs or neighbors is None
+        return Batch(
+            features=self._vectors if reads_features else None,
+            blocks=self._blocks if reads_features else None,
+            neighbors=neighbors,
+        )
+
+    def _search(self, served: Served) -> Search:
+        """Return the search in the index of a learner, which others may have made already."""
+        index, space = served.index(), served.learner.space
+        if id(index) not in self._searches:
+            queries = self._vectors if space is None else space(self._vectors)
+            self._searches[id(index)] = Search(index, queries, self._tagged, self._own_groups)
+        return self._searches[id(index)]
 
 
 def voters_of(learner: TagLearner, batch: Batch) -> Voters | None:

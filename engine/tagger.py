@@ -15,6 +15,7 @@ from engine.explain import Explainer
 from engine.generations import PROBE_FILE, GenerationFolders
 from engine.queries import Query, Unreadable, read_queries
 from engine.results import Found, SearchAnswer, TagAnswer
+from engine.serving import Served
 from engine.tagged import TaggedPictures
 from engine.trained import best_learner, is_trained, load_learner, load_own_index
 from indexing.catalogue import Entry, load_catalogue
@@ -130,7 +131,7 @@ class Tagger:
         known = self.manifest["learners"]
         name = name or best_learner(known)
         if name not in known:
-            from engine.training import TRAINABLE
+            from engine.training.trainable import TRAINABLE
 
             trained = f", or train it: engine train {name}" * (name in TRAINABLE)
             raise InputError(
@@ -182,11 +183,11 @@ class Tagger:
             With ``error`` set where a picture cannot be read; the others are not stopped.
         """
         name, fitted = self.learner(learner)
-        index = self._index_for(name, fitted)
+        served = Served(learner=fitted, index=self._index_for(name, fitted))
         is_voted = isinstance(fitted, NeighborVoting)
         explainer = Explainer(self.tagged, self.entries) if explain else None
         blocks = tuple(self.manifest["extractor"]["blocks"])
-        answering = Answering(fitted, self.tagged, index, blocks, emission or Emission(), explainer)
+        answering = Answering(served, self.tagged, blocks, emission or Emission(), explainer)
         started = time.perf_counter()
         for run in read_queries(images, self.extractor):
             queries = [asked for asked in run if isinstance(asked, Query)]

@@ -96,7 +96,7 @@ class Workspace:
         Parameters
         ----------
         learner : str
-            One of :data:`engine.training.TRAINABLE`.
+            One of :data:`engine.training.trainable.TRAINABLE`.
         params : mapping, optional
             Its hyper-parameters; the others have their defaults.
         on_progress : callable, optional

@@ -99,7 +99,8 @@ def train(
     """  # noqa: D301 - click reads the backspace
     from engine.generations import find_workspace
     from engine.progress import ProgressBars
-    from engine.training import TRAINABLE, train_workspace
+    from engine.training import train_workspace
+    from engine.training.trainable import TRAINABLE
 
     if learner is None:
         raise click.UsageError(

@@ -68,7 +68,7 @@ def stand_ins(monkeypatch):
     """Make three learners known that are trained at once."""
     for name, kind in STAND_INS.items():
         monkeypatch.setitem(LEARNERS, name, f"tests.engine.stand_ins:{kind.__name__}")
-    monkeypatch.setattr("engine.training.TRAINABLE", tuple(STAND_INS))
+    monkeypatch.setattr("engine.training.trainable.TRAINABLE", tuple(STAND_INS))
     # The library of these tests is small.
     monkeypatch.setattr("engine.trained.FEWEST_HELD_OUT", 1, raising=False)
     monkeypatch.setattr("tests.engine.stand_ins.Fading.seen", [])

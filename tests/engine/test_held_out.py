@@ -5,6 +5,7 @@ import pytest
 
 from engine import held_out
 from engine.held_out import hold_out, measure
+from engine.serving import Served
 from engine.tagged import TaggedPictures
 from indexing.index import ArraySource, Metric, build_index
 from learners.base import Batch, TagMatrix
@@ -72,7 +73,7 @@ def test_what_is_measured_is_what_is_answered(monkeypatch):
     kept_places = np.setdiff1d(np.arange(n_images), held_places)
     kept, held = tagged.take(kept_places), tagged.take(held_places)
     knn = KNN(n_neighbors=n_neighbors).fit(Batch(), kept.tags)
-    found = measure(knn, kept, held, lambda: index, source, (4,))
+    found = measure(Served(learner=knn, index=lambda: index), kept, held, source, (4,))
 
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     truth, scores = held.tags.toarray(), np.zeros((len(held_places), n_tags))
@@ -99,5 +100,5 @@ def test_without_a_tag_there_is_nothing_to_measure():
     index = build_index("exact", 4, Metric.COSINE, rows, source)
     kept, held = tagged.take(np.array([0, 1])), tagged.take(np.array([2, 3]))
     knn = KNN(n_neighbors=1).fit(Batch(), kept.tags)
-    found = measure(knn, kept, held, lambda: index, source, (4,))
+    found = measure(Served(learner=knn, index=lambda: index), kept, held, source, (4,))
     assert found == {"map": None, "miap": None, "c-f1@5": None}

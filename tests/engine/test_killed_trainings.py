@@ -29,7 +29,7 @@ from learners.table import LEARNERS
 from tests.engine.stand_ins import Turned
 
 LEARNERS["turned"] = "tests.engine.stand_ins:Turned"
-engine.training.TRAINABLE = ("turned",)
+engine.training.trainable.TRAINABLE = ("turned",)
 learn = Turned._fit
 Turned._fit = lambda self, *given: (sys.audit("learn"), learn(self, *given))[1]
 n_events = 0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import engine.neighborhood
-from engine.neighborhood import find_voters_of, leave_one_out_neighbors
+from engine.neighborhood import Search, leave_one_out_neighbors
 from learners.base import Batch
 from learners.voting import KNN, TagVote
 from tests.engine.literal import N_DIMS, corpus, reference
@@ -89,12 +89,40 @@ def test_a_learner_gets_all_the_voters_it_needs(learner, unique_owner, sizes):
     known = source(tagged.tags.rows[:4])
     queries = np.concatenate([known, draws.normal(size=(5, N_DIMS)).astype(np.float32)])
     own_groups = np.concatenate([tagged.groups[:4], np.full(len(queries) - len(known), -1)])
-    found = fitted.voters(find_voters_of(fitted, index, queries, tagged, own_groups))
+    found = fitted.voters(Search(index, queries, tagged, own_groups).voters_of(fitted))
     for place, query in enumerate(queries):
         own = group[place] if place < len(known) else -1
         expected = reference(tagged, source, query, group, own, fitted.n_neighbors, unique_owner)
         got = found.rows[place]
         assert got[got >= 0].tolist() == expected
+
+
+def test_learners_of_one_index_share_the_widest_search(monkeypatch):
+    tagged, index, source, group = corpus([1, 2, 3, 1, 12, 4, 1, 1, 2] * 3, n_owners=3)
+    asked = []
+    search = type(index).search
+    monkeypatch.setattr(
+        type(index),
+        "search",
+        lambda self, queries, k, **more: (
+            asked.append((len(queries), k)),
+            search(self, queries, k, **more),
+        )[1],
+    )
+    queries = source(tagged.tags.rows[:4])
+    shared = Search(index, queries, tagged, tagged.groups[:4])
+    some = [KNN(n_neighbors=n).fit(Batch(), tagged.tags) for n in (3, 11, 5)]
+    shared.foresee(11)
+    for learner in some:
+        found = learner.voters(shared.voters_of(learner)).rows
+        assert found.shape == (4, learner.n_neighbors)
+        for place, got in enumerate(found):
+            expected = reference(
+                tagged, source, queries[place], group, group[place], learner.n_neighbors
+            )
+            assert got.tolist() == expected
+    # Queries with many copies go on by themselves; all others were searched for once.
+    assert [k for n, k in asked if n == 4] == [11 + 8]
 
 
 def test_nobody_asks_and_nobody_votes():

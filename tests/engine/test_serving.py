@@ -8,7 +8,7 @@ import pytest
 
 import engine.vectors
 from engine.own_index import build_own_index
-from engine.serving import question_batch, training_batch
+from engine.serving import Questions, Served, training_batch
 from engine.vectors import SpaceVectors, StoredVectors
 from indexing.errors import InputError
 from indexing.index import Metric, VectorTransform
@@ -50,13 +50,13 @@ class Silent(Means):
 def test_what_a_workspace_does_not_hold_is_refused():
     tagged, index, source, _ = corpus([1] * 4)
     nobody = np.full(4, -1)
-    vectors = source(tagged.tags.rows)
+    questions = Questions(tagged, source(tagged.tags.rows), nobody, (6,))
     with pytest.raises(InputError, match=r"'greedy' needs more than a workspace holds \(PIXELS\)"):
         training_batch(Greedy(), tagged, index, source, (6,))
     with pytest.raises(InputError, match=r"'greedy' needs more than a workspace holds \(TAGS\)"):
-        question_batch(Greedy(), tagged, lambda: index, vectors, nobody, (6,))
+        questions.batch(Served(learner=Greedy(), index=lambda: index))
     with pytest.raises(InputError, match=r"'silent' needs more .* \(NEIGHBORS\)"):
-        question_batch(Silent(), tagged, lambda: index, vectors, nobody, (6,))
+        questions.batch(Served(learner=Silent(), index=lambda: index))
 
 
 class Squared(Some):

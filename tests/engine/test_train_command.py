@@ -55,7 +55,7 @@ def test_training_tells_what_it_found_and_what_follows(engine, new):
 def test_a_learner_that_is_worse_than_knn_is_kept_and_does_not_answer(engine, new, monkeypatch):
     worse = iter([0.5, 0.4])
     monkeypatch.setattr(
-        "engine.training.measure",
+        "engine.training.trials.measure",
         lambda *args, **more: {"map": None, "miap": 0.1, "c-f1@5": next(worse)},
     )
     lines = engine("train", "fading").stdout.splitlines()
@@ -163,7 +163,7 @@ TRAINED = [
 
 @pytest.mark.parametrize(("learner", "params"), TRAINED)
 def test_answers_of_trained_learners_import_nothing_heavy(built, new, learner, params, monkeypatch):
-    monkeypatch.setattr("engine.training.TRAINABLE", ("heads", "tagprop"))
+    monkeypatch.setattr("engine.training.trainable.TRAINABLE", ("heads", "tagprop"))
     built.train(learner, params)
     program = (
         "import sys\n"

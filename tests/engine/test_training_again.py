@@ -16,7 +16,7 @@ def figures(monkeypatch):
     """Say what is measured: of knn and of the learner, a pair a training."""
     values = []
     monkeypatch.setattr(
-        "engine.training.measure",
+        "engine.training.trials.measure",
         lambda *args, **more: {"map": 0.5, "miap": 0.5, "c-f1@5": values.pop(0)},
     )
     return values

@@ -1,0 +1,178 @@
+"""What a workspace gives to train on, and the fitting itself."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.generations import WholeGeneration
+from engine.held_out import hold_out
+from engine.own_index import build_own_index
+from engine.serving import Served, training_batch
+from engine.tagged import TaggedPictures
+from engine.vectors import StoredVectors
+from indexing.errors import InputError
+from indexing.index import Index, VectorTransform, load_index
+from indexing.store import WorkspaceStore
+from learners.base import Progress, TagLearner
+from learners.table import make_learner
+
+__all__ = ["Fitted", "Material", "check_enough"]
+
+logger = logging.getLogger(__name__)
+
+_FEWEST_CONTENTS = 10
+_FEW_PICTURES = 100
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A fitted learner, with its own index if its space is not that of the vectors.
+
+    Parameters
+    ----------
+    learner : TagLearner
+    own_index : Index or None
+    """
+
+    learner: TagLearner
+    own_index: Index | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Material:
+    """The tagged pictures of a workspace, with all that learners read of them.
+
+    Parameters
+    ----------
+    tagged : TaggedPictures
+        Those that vote.
+    index : Index
+        Of all vectors as they are.
+    vectors : StoredVectors
+    blocks : tuple of int
+        Widths of the layers that the vectors are made of.
+    factory : str
+        What own indexes are asked to be.
+    device : {"auto", "cpu", "cuda"}
+        Where indexes run.
+    """
+
+    tagged: TaggedPictures
+    index: Index
+    vectors: StoredVectors
+    blocks: tuple[int, ...]
+    factory: str
+    device: str
+
+    @classmethod
+    def of(cls, found: WholeGeneration, store: WorkspaceStore, device: str) -> "Material":
+        """Open a generation."""
+        tagged = TaggedPictures.load(found.folder)
+        extractor = found.manifest["extractor"]
+        features = store.features(extractor["digest"], extractor["n_dims"])
+        transform = VectorTransform.load(found.folder / "transform")
+        return cls(
+            tagged=tagged,
+            index=load_index(found.folder / "index", device=device),
+            vectors=StoredVectors(tagged.contents_by_row(), features, transform),
+            blocks=tuple(extractor["blocks"]),
+            factory=found.manifest["settings"]["index"],
+            device=device,
+        )
+
+    @cached_property
+    def places(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where the pictures stand that are kept and that are held out, int64, ascending."""
+        return hold_out(self.tagged)
+
+    @cached_property
+    def kept(self) -> TaggedPictures:
+        """The pictures that are left to be fitted on where some are held out."""
+        return self.tagged.take(self.places[0])
+
+    @cached_property
+    def held(self) -> TaggedPictures:
+        """The pictures that are held out to measure on."""
+        return self.tagged.take(self.places[1])
+
+    def fit(
+        self, name: str, params: Mapping[str, Any], tagged: TaggedPictures, on_progress: Progress
+    ) -> Fitted:
+        """Fit a learner on some of the pictures.
+
+        Parameters
+        ----------
+        name : str
+        params : mapping
+            Its hyper-parameters; the others have their defaults.
+        tagged : TaggedPictures
+            All, or some of them.
+        on_progress : callable
+            Called with (stage, done, total).
+
+        Raises
+        ------
+        InputError
+            The learner needs what a workspace does not hold.
+        """
+        learner = make_learner(name, **params)
+        batch = training_batch(
+            learner,
+            tagged,
+            self.index,
+            self.vectors,
+            self.blocks,
+            partial(on_progress, "neighbours"),
+        )
+        on_progress("training", 0, 0)
+        learner.fit(batch, tagged.tags, on_progress)
+        space = learner.space
+        if space is None:
+            return Fitted(learner, None)
+        on_progress("index", 0, 0)
+        rows = tagged.tags.rows
+        return Fitted(
+            learner, build_own_index(space, rows, self.vectors, self.factory, self.device)
+        )
+
+    def served(self, fitted: Fitted) -> Served:
+        """Return a learner ready to be asked."""
+        index = self.index if fitted.own_index is None else fitted.own_index
+        return Served(learner=fitted.learner, index=lambda: index)
+
+
+def check_enough(tagged: TaggedPictures, name: str) -> None:
+    """Refuse a workspace with too few tagged pictures to hold any out; warn where they are few.
+
+    Parameters
+    ----------
+    tagged : TaggedPictures
+    name : str
+        The learner that is to be trained.
+
+    Raises
+    ------
+    InputError
+        Fewer than 10 different pictures have tags.
+    """
+    carries: NDArray[np.bool_] = np.diff(tagged.tags.indptr) > 0
+    n_tagged = int(np.count_nonzero(carries))
+    n_contents = len(np.unique(tagged.groups[carries]))
+    if n_contents < _FEWEST_CONTENTS:
+        raise InputError(
+            f"{n_contents} different pictures with tags; {name} is trained on "
+            f"{_FEWEST_CONTENTS} or more, some of which are held out to measure; tag more "
+            "pictures and build again; until then knn answers"
+        )
+    if n_tagged < _FEW_PICTURES:
+        logger.warning(
+            "%d pictures with tags are few: below %d, what is measured says little and training "
+            "may do harm",
+            n_tagged,
+            _FEW_PICTURES,
+        )

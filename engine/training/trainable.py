@@ -1,0 +1,38 @@
+"""Which learners are trained, and what is asked of them before any work."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
+
+from indexing.errors import InputError
+from learners.table import LEARNERS, make_learner
+
+__all__ = ["TRAINABLE", "ChoosesParams", "check_trainable"]
+
+TRAINABLE = ("heads", "tagprop")
+"""Learners that are worth training; the others need none, or are there to be compared with."""
+
+
+@runtime_checkable
+class ChoosesParams(Protocol):
+    """A learner that chooses hyper-parameters while it is fitted."""
+
+    def refit_params(self) -> dict[str, Any]:
+        """Return what was chosen, as hyper-parameters of a fit that need not choose again."""
+
+
+def check_trainable(name: str, params: Mapping[str, Any]) -> None:
+    """Refuse a learner that is not trained, or hyper-parameters that it does not take.
+
+    Raises
+    ------
+    InputError
+        The learner or a hyper-parameter is not known.
+    """
+    if name not in TRAINABLE:
+        found = (
+            f"the learner {name!r} is not trained"
+            if name in LEARNERS
+            else f"no learner that can be trained is called {name!r}"
+        )
+        raise InputError(f"{found}; {', '.join(TRAINABLE)} are accepted; name one")
+    make_learner(name, **params)

@@ -1,0 +1,121 @@
+"""Try a learner on pictures that it has not seen, before it is trained on everything."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.held_out import measure
+from engine.serving import Served
+from engine.trained import DECISIVE
+from engine.training.material import Material
+from engine.training.trainable import ChoosesParams
+from learners.base import Batch, Progress
+from learners.table import make_learner
+
+__all__ = [
+    "ON_EVERYTHING",
+    "ON_HELD_OUT",
+    "Figures",
+    "Trial",
+    "comparable",
+    "is_worse",
+    "measured_knn",
+    "staged",
+    "try_out",
+]
+
+ON_HELD_OUT = "measuring on held-out pictures"
+ON_EVERYTHING = "training on everything"
+
+Figures = dict[str, float | None]
+"""Measures of held-out pictures, in [0, 1]; None where nothing could be measured."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Trial:
+    """A learner that was fitted without the held-out pictures, and measured on them.
+
+    Parameters
+    ----------
+    name : str
+    settings : dict
+        Hyper-parameters that were given, and those that the fit has chosen.
+    served : Served
+        Fitted on the pictures that were kept.
+    figures : dict
+        What was measured.
+    """
+
+    name: str
+    settings: dict[str, Any]
+    served: Served
+    figures: Figures
+
+
+def measured_knn(material: Material, params: Mapping[str, Any], on_progress: Progress) -> Figures:
+    """Measure knn as the workspace has it, on the held-out pictures."""
+    on_progress(f"{ON_HELD_OUT}: knn", 0, 0)
+    knn = make_learner("knn", **params).fit(Batch(), material.kept.tags)
+    return _measured(material, Served(learner=knn, index=lambda: material.index))
+
+
+def try_out(
+    material: Material, name: str, params: Mapping[str, Any], on_progress: Progress
+) -> Trial:
+    """Fit a learner without the held-out pictures and measure it on them.
+
+    Parameters
+    ----------
+    material : Material
+    name : str
+    params : mapping
+        Its hyper-parameters; the others have their defaults.
+    on_progress : callable
+        Called with (stage, done, total).
+    """
+    fitted = material.fit(name, params, material.kept, staged(on_progress, ON_HELD_OUT))
+    on_progress(f"{ON_HELD_OUT}: {name}", 0, 0)
+    served = material.served(fitted)
+    learner = fitted.learner
+    chosen = learner.refit_params() if isinstance(learner, ChoosesParams) else {}
+    return Trial(
+        name=name,
+        settings={**params, **chosen},
+        served=served,
+        figures=_measured(material, served),
+    )
+
+
+def staged(on_progress: Progress, on_what: str) -> Progress:
+    """Return a progress callback that says what the stages are part of."""
+    return lambda stage, done, total: on_progress(f"{on_what}: {stage}", done, total)
+
+
+def _measured(material: Material, served: Served) -> Figures:
+    return measure(served, material.kept, material.held, material.vectors, material.blocks)
+
+
+def comparable(entry: Mapping[str, Any] | None, n_held_out: int) -> Figures | None:
+    """Return what an earlier training measured, if it was on the same pictures and votes.
+
+    Parameters
+    ----------
+    entry : mapping or None
+        The earlier learner in the manifest.
+    n_held_out : int
+        Pictures that are held out now.
+    """
+    if entry is None or entry["n_changed"]:
+        return None
+    if entry["held_out"]["n_pictures"] != n_held_out:
+        return None
+    return dict(entry["held_out"]["after"])
+
+
+def is_worse(after: Mapping[str, float | None], earlier: Mapping[str, float | None] | None) -> bool:
+    """Return whether a training is worse than an earlier one, as people read the figures."""
+    if earlier is None:
+        return False
+    # What is less than a tenth of a point apart is not told apart.
+    now, then = (round(100 * (values[DECISIVE] or 0.0), 1) for values in (after, earlier))
+    return now < then
