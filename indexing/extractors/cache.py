@@ -1,4 +1,4 @@
-"""The folder of compiled networks, and how something gets into it whole or not at all."""
+"""The folder of compiled networks and word vectors, and how something gets into it whole."""
 
 import hashlib
 import os
@@ -15,7 +15,7 @@ __all__ = ["cache_folder", "file_sha256", "staged"]
 
 
 def cache_folder() -> Path:
-    """Return where compiled networks are kept: they can be deleted at any time.
+    """Return where compiled networks and word vectors are kept: they can be deleted at any time.
 
     ``$ENGINE_CACHE``, else ``$XDG_CACHE_HOME/tag-engine``, else ``~/.cache/tag-engine``; a
     variable that is empty counts as unset.
