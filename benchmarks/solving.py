@@ -3,25 +3,28 @@
 import dataclasses
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.exercises import Exercise
+from benchmarks.mixing import TrainingMaterial
 from benchmarks.pictures import Pictures, framing_of
 from benchmarks.searching import Search
 from engine.training import ChoosesParams
 from indexing.errors import InputError
 from indexing.index import Neighbors
 from learners.base import Batch, Needs, Progress, TagLearner
+from learners.hybrid.crossfit import crossfit
 from learners.table import learner_class, make_learner
 from learners.tag_matrix import TagMatrix
 from learners.votes import voters
 from learners.voting import NeighborVoting
 
-__all__ = ["Fitted", "PredictsQuantity", "Solution", "fit", "solve"]
+__all__ = ["Fitted", "MixesLearners", "PredictsQuantity", "Solution", "fit", "solve"]
 
 
 @runtime_checkable
@@ -30,6 +33,14 @@ class PredictsQuantity(Protocol):
 
     def predict_quantities(self, batch: Batch) -> NDArray[np.float64]:
         """Return the number of tags of each picture, unrounded, float64 (n_queries,)."""
+
+
+@runtime_checkable
+class MixesLearners(Protocol):
+    """A learner that answers with the scores of others."""
+
+    def member_params(self) -> dict[str, dict[str, Any]]:
+        """Return what each of them is made with, by name."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -71,12 +82,15 @@ class Fitted:
     search : Search or None
         Where its neighbours come from: the exercise's, or one in the learner's own space.
         None = it asks for none.
+    members : mapping of str to Fitted
+        The learners that it mixes, by name.
     """
 
     learner: TagLearner
     exercise: Exercise
     fit_seconds: float
     search: Search | None
+    members: Mapping[str, "Fitted"] = field(default_factory=dict)
 
     def with_params(self, params: Mapping[str, Any]) -> "Fitted":
         """Return what was learned with other `predict_params`."""
@@ -86,6 +100,10 @@ class Fitted:
         """Ask the questions of the exercise."""
         learner = self.learner
         batch = _question_batch(learner, self.exercise, self.search)
+        asked = {name: member.answer() for name, member in self.members.items()}
+        if asked:
+            scores_of_members = {name: solution.scores for name, solution in asked.items()}
+            batch = dataclasses.replace(batch, scores=scores_of_members)
         started = time.perf_counter()
         scores = learner.predict_scores(batch)
         tie_breaks = learner.tie_breaks(batch)
@@ -93,6 +111,7 @@ class Fitted:
             learner.predict_quantities(batch) if isinstance(learner, PredictsQuantity) else None
         )
         predict_seconds = time.perf_counter() - started
+        predict_seconds += sum(solution.predict_seconds for solution in asked.values())
         if self.search is not None:
             predict_seconds += self.search.seconds["questions"]
         return Solution(
@@ -146,6 +165,15 @@ def fit(
     made = make_learner(learner, **params)
     training_batch = _training_batch(made, exercise, on_progress)
     started = time.perf_counter()
+    members: dict[str, Fitted] = {}
+    if isinstance(made, MixesLearners):
+        solver = partial(fit, seed=seed, on_progress=on_progress)
+        material = TrainingMaterial(exercise=exercise, solver=solver)
+        unseen = {}
+        for name, settings in made.member_params().items():
+            member = crossfit(material, name, settings, seed=seed)
+            members[name], unseen[name] = member.fitted, member.scores
+        training_batch = dataclasses.replace(training_batch, scores=unseen)
     made.fit(training_batch, exercise.training.tags, on_progress)
     fit_seconds = time.perf_counter() - started
     if Needs.NEIGHBORS in made.fit_needs:
@@ -154,7 +182,9 @@ def fit(
     if Needs.NEIGHBORS in made.needs:
         space = made.space
         search = exercise.search if space is None else exercise.search.in_space(space)
-    return Fitted(learner=made, exercise=exercise, fit_seconds=fit_seconds, search=search)
+    return Fitted(
+        learner=made, exercise=exercise, fit_seconds=fit_seconds, search=search, members=members
+    )
 
 
 def solve(

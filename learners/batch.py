@@ -1,5 +1,6 @@
 """What a learner is asked with: the arrays that it needs, and no others."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Flag, auto
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from learners.tag_matrix import TagMatrix
 if TYPE_CHECKING:
     from indexing.index import Neighbors
 
-__all__ = ["Batch", "Needs", "check_width", "features_of", "neighbors_of"]
+__all__ = ["Batch", "Needs", "check_width", "features_of", "neighbors_of", "scores_of"]
 
 
 class Needs(Flag):
@@ -24,6 +25,7 @@ class Needs(Flag):
     NEIGHBORS = auto()
     PIXELS = auto()
     TAGS = auto()
+    SCORES = auto()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,6 +47,9 @@ class Batch:
     blocks : tuple of int, optional
         Widths of the parts of a feature that are layers of their own, in order; they sum to
         ``n_dims``.
+    scores : mapping of str to ndarray of float32, shape (n_queries, n_tags), optional
+        What other learners answer, by name, for one that mixes them. To be fitted on, each
+        picture's are those of a learner that was fitted without it; NaN = there are none.
 
     Raises
     ------
@@ -58,6 +63,7 @@ class Batch:
     tags: TagMatrix | None = None
     groups: NDArray[np.int64] | None = None
     blocks: tuple[int, ...] | None = None
+    scores: Mapping[str, NDArray[np.float32]] | None = None
 
     def __post_init__(self) -> None:
         sizes = self._sizes()
@@ -87,6 +93,8 @@ class Batch:
             sizes["tags"] = self.tags.n_images
         if self.groups is not None:
             sizes["groups"] = len(self.groups)
+        for name, scores in (self.scores or {}).items():
+            sizes[f"scores of {name}"] = len(scores)
         return sizes
 
     @property
@@ -124,6 +132,31 @@ def neighbors_of(batch: Batch) -> "Neighbors":
     if batch.neighbors is None:
         raise InputError("a batch without neighbors; voting needs them; give Batch(neighbors=...)")
     return batch.neighbors
+
+
+def scores_of(batch: Batch, members: Iterable[str], n_tags: int) -> dict[str, NDArray[np.float32]]:
+    """Return the scores of some learners, each float32 (n_queries, n_tags).
+
+    Raises
+    ------
+    InputError
+        If those of a learner are missing, or are of another vocabulary.
+    """
+    given = batch.scores or {}
+    scores = {}
+    for name in members:
+        if name not in given:
+            raise InputError(
+                f"a batch with scores of {', '.join(given) or 'no learner'}; those of {name} are "
+                "needed; give Batch(scores={name: ..., ...})"
+            )
+        scores[name] = np.asarray(given[name], dtype=np.float32)
+        if scores[name].ndim != 2 or scores[name].shape[1] != n_tags:
+            raise InputError(
+                f"scores of {name} of shape {scores[name].shape} for {n_tags} tags; one row a "
+                "picture and one column a tag are accepted; ask a learner of this vocabulary"
+            )
+    return scores
 
 
 def check_width(features: NDArray[np.float32], width: int, what: str) -> None:

@@ -18,6 +18,7 @@ LEARNERS: dict[str, str] = {
     "heads": "learners.heads:Heads",
     "multimodal": "learners.multimodal:Multimodal",
     "mscnn": "learners.multiscale:MSCNN",
+    "hybrid": "learners.hybrid:Hybrid",
     "copy": "learners.baselines:LabelTransfer",
     "frequency": "learners.baselines:TagFrequency",
     "random": "learners.baselines:RandomScores",

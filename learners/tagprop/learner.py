@@ -141,6 +141,8 @@ class TagProp(NeighborVoting):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        # Whom training asked, and the neighbours it found for them; it is not saved.
+        self._unseen: tuple[NDArray[np.int64], Neighbors] | None = None
         try:
             self.weights = VoteWeights(self.weights)
         except ValueError:
@@ -174,6 +176,25 @@ class TagProp(NeighborVoting):
         self._check_fitted()
         return dict(self.chosen_)
 
+    def out_of_fold_scores(self) -> NDArray[np.float32] | None:
+        """Return the scores of the pictures it was fitted on, each as if it had not been there.
+
+        Neighbours in the learned space are those of a map that was fitted without the picture;
+        what is shared by all pictures, the sharpness and the sigmoids, is not taken back.
+
+        Returns
+        -------
+        ndarray of float32, shape (n_images, n_tags), or None
+            NaN for pictures that were not read; None of a learner that was not fitted here.
+        """
+        self._check_fitted()
+        if self._unseen is None:
+            return None
+        asked, neighbors = self._unseen
+        scores = np.full((self.tags_.n_images, self.tags_.n_tags), np.nan, np.float32)
+        scores[asked] = self.predict_scores(Batch(neighbors=neighbors))
+        return scores
+
     def votes(self, neighbors: "Neighbors") -> NDArray[np.float32]:
         """Return the weighted votes, before any sigmoid, float32 (n_queries, n_tags)."""
         return tag_votes(self.voters(neighbors), self.tags_)
@@ -188,6 +209,7 @@ class TagProp(NeighborVoting):
         self.tags_ = tags
         self.space_ = learned.space
         self.chosen_ = learned.chosen
+        self._unseen = (learned.asked, learned.neighbors)
         self.params_ = learned.fitted.params
         sigmoids = learned.fitted.sigmoids
         n_tags = tags.n_tags
@@ -199,6 +221,7 @@ class TagProp(NeighborVoting):
 
     def _rebase(self, tags: TagMatrix, columns: NDArray[np.int64]) -> None:
         super()._rebase(tags, columns)
+        self._unseen = None
         is_known = columns >= 0
         slope, offset = self.shared_
         slopes, offsets = np.full(tags.n_tags, slope), np.full(tags.n_tags, offset)

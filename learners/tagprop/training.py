@@ -42,11 +42,17 @@ class Learned:
         Where neighbours are looked up.
     chosen : dict
         Hyper-parameters that were chosen.
+    asked : ndarray of int64, shape (n_asked,)
+        Positions of the pictures that weights and sigmoids were read from, ascending.
+    neighbors : Neighbors
+        Of those pictures, none of which had a part in how they were found.
     """
 
     fitted: Fitted
     space: LinearMap | BlockScaling | None
     chosen: dict[str, Any]
+    asked: NDArray[np.int64]
+    neighbors: Neighbors
 
 
 def learn(learner: TagProp, batch: Batch, tags: TagMatrix, report: Progress) -> Learned:
@@ -110,7 +116,8 @@ def learn(learner: TagProp, batch: Batch, tags: TagMatrix, report: Progress) -> 
         weighting = ByRank(found_voters.positions >= 0)
     else:
         weighting = _by_distance(found_voters, found_voters.distances[..., None])
-    return Learned(_weights(learner, likelihood, weighting, report), space, chosen)
+    fitted = _weights(learner, likelihood, weighting, report)
+    return Learned(fitted, space, chosen, asked, neighbors)
 
 
 def _weights(

@@ -12,9 +12,11 @@ from indexing.index import Neighbors
 from learners.base import Batch, TagLearner, TagMatrix
 from learners.multiscale import MSCNN
 from learners.table import make_learner
-from tests.reference import baselines, heads, multimodal, tagprop, voting
+from tests.reference import baselines, heads, hybrid, multimodal, tagprop, voting
 
 N_DIMS, K = 6, 12
+MIXED = ("knn", "heads")
+"""Learners whose scores a batch holds."""
 
 
 @dataclass(frozen=True)
@@ -115,11 +117,23 @@ SMALL_NETWORK = {
     "quantity": False,
 }
 CASES += [Case("mscnn", SMALL_NETWORK, lambda b, t: mscnn_scores(b, t))]
+CASES += [
+    Case("hybrid", params, lambda b, t, p=params: hybrid_scores(b, t, p))
+    for params in (
+        {"members": ",".join(MIXED), "shrinkage": 2.0, "n_neighbors": 5},
+        {"members": MIXED[0], "goal": "miap"},
+    )
+]
 
 
 def tagprop_scores(asked: Batch, tags: TagMatrix, params: dict[str, object]) -> np.ndarray:
     """Score literally with what a learner fitted on the same pictures has learned."""
     return tagprop.scores(asked.neighbors, tags, fitted(Case("tagprop", params, None), tags))
+
+
+def hybrid_scores(asked: Batch, tags: TagMatrix, params: dict[str, object]) -> np.ndarray:
+    """Score literally with what a learner fitted on the same pictures has learned."""
+    return hybrid.scores(asked, tags, fitted(Case("hybrid", params, None), tags))
 
 
 def multimodal_scores(asked: Batch, tags: TagMatrix, params: dict[str, object]) -> np.ndarray:
@@ -155,6 +169,8 @@ def batch(tags: TagMatrix, n_queries: int = 15, seed: int = 1) -> Batch:
     n_rows = max(3 * tags.n_images, K)
     rows = rng.permuted(np.tile(np.arange(n_rows), (n_queries, 1)), axis=1)[:, :K]
     distances = np.sort(rng.uniform(0, 1.3, size=(n_queries, K)).astype(np.float32), axis=1)
+    # Scores of pictures to be fitted on say something of their tags.
+    told = tags.toarray() * 1.5 if n_queries == tags.n_images else 0.0
     beyond = np.arange(K) >= rng.integers(0, K + 1, size=n_queries)[:, None]
     beyond[:1], beyond[-1:] = False, True  # one query with all its neighbours, one with none
     return Batch(
@@ -162,6 +178,10 @@ def batch(tags: TagMatrix, n_queries: int = 15, seed: int = 1) -> Batch:
         neighbors=Neighbors(np.where(beyond, -1, rows), np.where(beyond, np.inf, distances)),
         pixels=rng.integers(0, 256, size=(n_queries, 4, 4, 3), dtype=np.uint8),
         tags=tagged(n_queries, 4, seed),
+        scores={
+            name: (rng.normal(size=(n_queries, tags.n_tags)) + told).astype(np.float32)
+            for name in MIXED
+        },
     )
 
 
@@ -176,8 +196,13 @@ def queries(of: Batch, chosen: np.ndarray | slice) -> Batch:
     tags = TagMatrix.from_lists(
         range(len(places)), [of.tags.tags_of(place) for place in places], of.tags.n_tags
     )
+    assert of.scores is not None
     return Batch(
-        features=of.features[chosen], neighbors=neighbors, pixels=of.pixels[chosen], tags=tags
+        features=of.features[chosen],
+        neighbors=neighbors,
+        pixels=of.pixels[chosen],
+        tags=tags,
+        scores={name: scores[chosen] for name, scores in of.scores.items()},
     )
 
 

@@ -134,7 +134,7 @@ def test_a_picture_without_neighbours_has_no_vote(case: Case) -> None:
         neighbors=Neighbors(np.full((15, K), -1), np.full((15, K), np.inf, dtype=np.float32)),
     )
     learner = fitted(case, tags)
-    if Needs.NEIGHBORS in learner.needs:
+    if learner.needs is Needs.NEIGHBORS:
         # Sigmoids add their offset to no vote.
         offsets = getattr(learner, "offsets_", 0)
         expected = np.broadcast_to(offsets, (15, tags.n_tags)).astype(np.float32)
@@ -144,7 +144,7 @@ def test_a_picture_without_neighbours_has_no_vote(case: Case) -> None:
 @every_case
 def test_no_tagged_pictures_at_all(case: Case) -> None:
     tags = TagMatrix.from_lists([], [], n_tags=3)
-    scores = fitted(case, tags).predict_scores(batch(tagged()))
+    scores = fitted(case, tags).predict_scores(batch(tags))
     np.testing.assert_array_equal(scores, np.zeros((15, 3)))
 
 

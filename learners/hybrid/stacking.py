@@ -1,0 +1,202 @@
+r"""The stacked model: how much each learner's evidence weighs, a tag.
+
+With :math:`z_{mit}` the log-odds that learner :math:`m` gives tag :math:`t` of picture
+:math:`i`, :math:`h_{ki}` signal :math:`k` of the picture's neighbours (:mod:`learners.hybrid.gate`)
+and :math:`\pi_t` the share of the tagged pictures that carry the tag,
+
+.. math:: \ell_{it} = \sum_m w_{mt} e^{\sum_k g_{mk} h_{ki}} z_{mit}
+          + b_0 + b_1 \log \pi_t + b_{2t} .
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learners.calibration import sigmoid
+
+__all__ = ["Stack", "StackProblem", "fit_stack"]
+
+# What a gate may do at most: e^(1.5) = 4.5 times the weight, or a part of it.
+_MOST_GATE = 1.5
+# The gates are drawn to nothing as if so many pictures had said so.
+_GATE_PULL = 10.0
+# What weighs less counts for nothing.
+_LEAST_WEIGHT = 1e-3
+_MAX_STEPS = 60
+_TOLERANCE = 1e-7
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """A fitted stacked model.
+
+    Parameters
+    ----------
+    weights : ndarray of float64, shape (n_members, n_tags)
+        At least 0; exactly 0 for all tags where a member does not help.
+    shared : ndarray of float64, shape (n_members,)
+        What the weights of all tags are drawn towards; that of a tag which is new.
+    gates : ndarray of float64, shape (n_members, n_signals)
+    offsets : ndarray of float64, shape (n_tags,)
+        What is there without any evidence, the prior's part left out.
+    prior : ndarray of float64, shape (2,)
+        The offset that all tags share, and what weighs the logarithm of the prior.
+    """
+
+    weights: NDArray[np.float64]
+    shared: NDArray[np.float64]
+    gates: NDArray[np.float64]
+    offsets: NDArray[np.float64]
+    prior: NDArray[np.float64]
+
+    def parts(
+        self,
+        evidence: NDArray[np.floating],
+        signals: NDArray[np.floating],
+        log_prior: NDArray[np.float64],
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return what the log-odds are summed from.
+
+        Parameters
+        ----------
+        evidence : ndarray of float, shape (n_members, n_queries, n_tags)
+        signals : ndarray of float, shape (n_queries, n_signals)
+        log_prior : ndarray of float64, shape (n_tags,)
+
+        Returns
+        -------
+        of_members : ndarray of float64, shape (n_members, n_queries, n_tags)
+        of_prior : ndarray of float64, shape (n_tags,)
+        """
+        gained = np.exp(self.gates @ signals.T)  # (n_members, n_queries)
+        of_members = evidence * self.weights[:, None, :] * gained[:, :, None]
+        return of_members, self.prior[0] + self.prior[1] * log_prior + self.offsets
+
+    def log_odds(
+        self,
+        evidence: NDArray[np.floating],
+        signals: NDArray[np.floating],
+        log_prior: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """Return the log-odds, float64 (n_queries, n_tags)."""
+        of_members, of_prior = self.parts(evidence, signals, log_prior)
+        return np.asarray(of_members.sum(axis=0) + of_prior, np.float64)
+
+
+class StackProblem:
+    """The negative log-likelihood, penalised, as a function of one vector.
+
+    Parameters
+    ----------
+    evidence : ndarray of float32, shape (n_members, n_images, n_tags)
+        Of pictures that the members have not seen.
+    signals : ndarray of float32, shape (n_images, n_signals)
+    present : ndarray of bool, shape (n_images, n_tags)
+    log_prior : ndarray of float64, shape (n_tags,)
+    shrinkage : float
+        What draws a tag's weights and offset to those of all tags, in pictures.
+    """
+
+    def __init__(
+        self,
+        evidence: NDArray[np.float32],
+        signals: NDArray[np.float32],
+        present: NDArray[np.bool_],
+        log_prior: NDArray[np.float64],
+        shrinkage: float,
+    ) -> None:
+        self._evidence = evidence
+        self._signals = signals.astype(np.float32)
+        self._present = present.astype(np.float32)
+        self._log_prior = log_prior
+        self._shrinkage = shrinkage
+        self.n_members, self.n_tags = len(evidence), int(evidence.shape[2])
+        self.n_signals = int(signals.shape[1])
+
+    @property
+    def n_params(self) -> int:
+        """Length of the vector."""
+        m, k, t = self.n_members, self.n_signals, self.n_tags
+        return m + m * k + 2 + m * t + t
+
+    def first(self) -> NDArray[np.float64]:
+        """Return where to begin: the mean of the members."""
+        weight = np.full(self.n_members, 1 / max(self.n_members, 1))
+        gates = np.zeros((self.n_members, self.n_signals))
+        own = np.repeat(weight[:, None], self.n_tags, axis=1)
+        return self.packed(Stack(own, weight, gates, np.zeros(self.n_tags), np.zeros(2)))
+
+    def packed(self, stack: Stack) -> NDArray[np.float64]:
+        """Return a model as a vector."""
+        parts = (stack.shared, stack.gates, stack.prior, stack.weights, stack.offsets)
+        return np.concatenate([part.ravel() for part in parts])
+
+    def unpacked(self, vector: NDArray[np.float64]) -> Stack:
+        """Return the model of a vector."""
+        m, k, t = self.n_members, self.n_signals, self.n_tags
+        shared, gates, prior, weights, offsets = np.split(vector, np.cumsum([m, m * k, 2, m * t]))
+        return Stack(weights.reshape(m, t), shared, gates.reshape(m, k), offsets, prior)
+
+    def bounds(self) -> NDArray[np.float64]:
+        """Return the least and the largest value of each place of the vector."""
+        m, k, t = self.n_members, self.n_signals, self.n_tags
+        least = np.repeat([0.0, -_MOST_GATE, -np.inf, 0.0, -np.inf], [m, m * k, 2, m * t, t])
+        most = np.repeat([np.inf, _MOST_GATE, np.inf, np.inf, np.inf], [m, m * k, 2, m * t, t])
+        return np.stack([least, most], axis=1)
+
+    def __call__(self, vector: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        """Return the loss and its gradient."""
+        stack = self.unpacked(vector)
+        gained = np.exp(self._signals @ stack.gates.T).astype(np.float32)  # (n, m)
+        logits = np.zeros(self._present.shape, np.float32)
+        for m in range(self.n_members):
+            weighed = self._evidence[m] * stack.weights[m].astype(np.float32)
+            logits += weighed * gained[:, m, None]
+        base = stack.prior[0] + stack.prior[1] * self._log_prior + stack.offsets
+        logits += base.astype(np.float32)
+        loss = float((np.logaddexp(0, logits) - self._present * logits).sum(dtype=np.float64))
+        error = sigmoid(logits).astype(np.float32) - self._present
+        by_offset = error.sum(axis=0, dtype=np.float64)
+        by_weight = np.empty(stack.weights.shape)
+        by_gate = np.empty(stack.gates.shape)
+        for m in range(self.n_members):
+            pulled = error * self._evidence[m]
+            by_weight[m] = gained[:, m] @ pulled
+            by_picture = (pulled @ stack.weights[m].astype(np.float32)) * gained[:, m]
+            by_gate[m] = by_picture @ self._signals
+        away = stack.weights - stack.shared[:, None]
+        pull = self._shrinkage
+        loss += 0.5 * pull * float((away**2).sum() + (stack.offsets**2).sum())
+        loss += 0.5 * _GATE_PULL * float((stack.gates**2).sum())
+        gradient = Stack(
+            weights=by_weight + pull * away,
+            shared=-pull * away.sum(axis=1),
+            gates=by_gate + _GATE_PULL * stack.gates,
+            offsets=by_offset + pull * stack.offsets,
+            prior=np.array([by_offset.sum(), by_offset @ self._log_prior]),
+        )
+        return loss, self.packed(gradient)
+
+
+def fit_stack(problem: StackProblem) -> Stack:
+    """Fit the model: all of it at once, weights kept at 0 or above."""
+    from scipy.optimize import minimize
+
+    found = minimize(
+        problem,
+        problem.first(),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=problem.bounds(),
+        options={"maxiter": _MAX_STEPS, "ftol": _TOLERANCE, "maxcor": 20},
+    )
+    stack = problem.unpacked(found.x)
+    helps = stack.shared > _LEAST_WEIGHT
+    return Stack(
+        weights=np.where(helps[:, None], stack.weights, 0.0),
+        shared=np.where(helps, stack.shared, 0.0),
+        gates=np.where(helps[:, None], stack.gates, 0.0),
+        offsets=stack.offsets,
+        prior=stack.prior,
+    )
