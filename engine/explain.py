@@ -6,7 +6,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.results import RankedTag, Voter
+from engine.counterexamples import nearest_without
+from engine.neighborhood import Search
+from engine.results import Found, RankedTag, Voter
 from engine.tagged import TaggedPictures
 from indexing.catalogue import Entry
 from indexing.records import printable_path
@@ -41,6 +43,7 @@ class Explainer:
         ballots: Voters | None,
         sources: Mapping[str, NDArray[np.float32]],
         votes: NDArray[np.float32] | None,
+        search: Search,
     ) -> list[tuple[RankedTag, ...]]:
         """Return the answers, explained.
 
@@ -54,13 +57,17 @@ class Explainer:
             What each source adds to each score.
         votes : ndarray of float32, shape (n_queries, n_tags), or None
             The vote that each score is made of, for learners that count one.
+        search : Search
+            Of the queries, among the vectors as they are.
         """
+        columns = [[self._columns[ranked.tag] for ranked in answer] for answer in answers]
+        lacking = nearest_without(search, self._tagged, columns)
         explained = []
         for query, answer in enumerate(answers):
             voters = [] if ballots is None else self._voters(ballots, query)
             parts = {name: part[query] for name, part in sources.items()}
             vote = None if votes is None else votes[query]
-            explained.append(self._explained(answer, voters, parts, vote))
+            explained.append(self._explained(answer, voters, parts, vote, lacking[query]))
         return explained
 
     def _explained(
@@ -69,6 +76,7 @@ class Explainer:
         voters: Sequence[tuple[Voter, frozenset[int]]],
         sources: Mapping[str, NDArray[np.float32]],
         vote: NDArray[np.float32] | None,
+        lacking: Mapping[int, tuple[int, float]],
     ) -> tuple[RankedTag, ...]:
         explained = []
         for ranked in answer:
@@ -79,9 +87,14 @@ class Explainer:
                     vote=None if vote is None else float(vote[column]),
                     sources={name: float(part[column]) for name, part in sources.items()},
                     voters=tuple(voter for voter, carried in voters if column in carried),
+                    nearest_without=(self._found(*lacking[column]) if column in lacking else None),
                 )
             )
         return tuple(explained)
+
+    def _found(self, row: int, distance: float) -> Found:
+        record = self._entries[row].record
+        return Found(record.image_id, printable_path(record.path), distance, record.tags)
 
     def _voters(self, ballots: Voters, query: int) -> list[tuple[Voter, frozenset[int]]]:
         """Return who voted on one query, nearest first, each with the columns it carries."""

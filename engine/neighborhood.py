@@ -68,7 +68,7 @@ class Search:
             Those that vote, nearest first, float32 and int64 (n_queries, n_neighbors).
         """
         n_images = self._tagged.tags.n_images
-        nearest = self._nearest(n_neighbors)
+        nearest = self.nearest(n_neighbors)
         n_fetched = nearest.rows.shape[1]
         chosen = choose(nearest)
         found = Neighbors(chosen.rows, chosen.distances)
@@ -85,8 +85,8 @@ class Search:
         """Return the neighbours that a fitted learner needs; see :meth:`voters`."""
         return self.voters(learner.n_neighbors, learner.voters)
 
-    def _nearest(self, n_neighbors: int) -> Neighbors:
-        """Return enough for `n_neighbors` voters, and for all that was foreseen."""
+    def nearest(self, n_neighbors: int) -> Neighbors:
+        """Return the nearest tagged pictures of each query, so many or more; pads at the end."""
         self.foresee(n_neighbors)
         n_fetched = min(self._tagged.tags.n_images, self._foreseen + _SPARE)
         if self._first is None or self._first.rows.shape[1] < n_fetched:

@@ -73,6 +73,9 @@ class RankedTag:
         What each source adds to the score; they sum to it. None unless explained.
     voters : tuple of Voter or None
         The voters that carry the tag, nearest first. None unless explained.
+    nearest_without : Found or None
+        The nearest tagged picture that lacks the tag: what would speak against it. None unless
+        explained, and where every picture carries the tag.
     """
 
     tag: str
@@ -82,13 +85,14 @@ class RankedTag:
     vote: float | None = None
     sources: dict[str, float] | None = None
     voters: tuple[Voter, ...] | None = None
+    nearest_without: "Found | None" = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields that ``--json`` prints."""
         fields: dict[str, Any] = {
             "tag": self.tag,
             "score": round(self.score, 6),
-            "probability": self.probability,
+            "probability": None if self.probability is None else round(self.probability, 6),
         }
         if self.is_confirmed:
             fields["confirmed"] = True
@@ -98,6 +102,8 @@ class RankedTag:
             fields["sources"] = {name: round(part, 6) for name, part in self.sources.items()}
         if self.voters is not None:
             fields["voters"] = [voter.to_json() for voter in self.voters]
+            lacking = self.nearest_without
+            fields["nearest_without"] = None if lacking is None else lacking.to_json()
         return fields
 
 
@@ -133,7 +139,8 @@ class TagAnswer:
         return replace(
             self,
             tags=tuple(
-                replace(ranked, vote=None, sources=None, voters=None) for ranked in self.tags
+                replace(ranked, vote=None, sources=None, voters=None, nearest_without=None)
+                for ranked in self.tags
             ),
         )
 
@@ -151,7 +158,10 @@ class TagAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A picture that a search found; ``tags`` is None where nobody has tagged it."""
+    """A picture that a search found; ``tags`` is None where nobody has tagged it.
+
+    ``distance`` is the cosine distance of the vectors, in [0, 2].
+    """
 
     image_id: str
     path: str

@@ -152,7 +152,7 @@ class Questions:
         _check_served(learner, learner.needs)
         neighbors = None
         if isinstance(learner, NeighborVoting):
-            neighbors = self._search(served).voters_of(learner)
+            neighbors = self.search(served.index(), learner.space).voters_of(learner)
         # A learner that reads nothing of the pictures must still know how many there are.
         reads_features = Needs.FEATURES in learner.needs or neighbors is None
         return Batch(
@@ -161,9 +161,15 @@ class Questions:
             neighbors=neighbors,
         )
 
-    def _search(self, served: Served) -> Search:
-        """Return the search in the index of a learner, which others may have made already."""
-        index, space = served.index(), served.learner.space
+    def search(self, index: Index, space: Space | None = None) -> Search:
+        """Return the search in an index, which may have answered others already.
+
+        Parameters
+        ----------
+        index : Index
+        space : Space, optional
+            Whose vectors it holds; None = the vectors as they are.
+        """
         if id(index) not in self._searches:
             queries = self._vectors if space is None else space(self._vectors)
             self._searches[id(index)] = Search(index, queries, self._tagged, self._own_groups)

@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.answering import Answering, Emission
+from engine.answering import Answering
+from engine.emission import Emission
 from engine.explain import Explainer
 from engine.generations import PROBE_FILE, GenerationFolders
 from engine.queries import Query, Unreadable, read_queries
 from engine.results import Found, SearchAnswer, TagAnswer
+from engine.saying import PrecisionCut, precision_cut
 from engine.serving import Served
 from engine.tagged import TaggedPictures
 from engine.trained import best_learner, is_trained, load_learner, load_own_index
@@ -187,7 +189,9 @@ class Tagger:
         is_voted = isinstance(fitted, NeighborVoting)
         explainer = Explainer(self.tagged, self.entries) if explain else None
         blocks = tuple(self.manifest["extractor"]["blocks"])
-        answering = Answering(served, self.tagged, blocks, emission or Emission(), explainer)
+        answering = Answering(
+            served, self.tagged, lambda: self.index, blocks, emission or Emission(), explainer
+        )
         started = time.perf_counter()
         for run in read_queries(images, self.extractor):
             queries = [asked for asked in run if isinstance(asked, Query)]
@@ -199,6 +203,23 @@ class Tagger:
                 else:
                     yield TagAnswer(asked.image, name, next(answers), seconds, is_voted=is_voted)
             started = time.perf_counter()
+
+    def precision_cut(self, precision: float, learner: str | None = None) -> PrecisionCut | None:
+        """Return from which probability on so many tags were right; None = from none.
+
+        Parameters
+        ----------
+        precision : float
+            Share of the tags given that shall be right, in (0, 1].
+        learner : str, optional
+            Who answers; by default the best there is.
+
+        Raises
+        ------
+        InputError
+            The learner knows no probabilities.
+        """
+        return precision_cut(self.learner(learner)[1], precision)
 
     def search(self, images: Sequence[str | Path], k: int = 10) -> Iterator[SearchAnswer]:
         """Answer with the ``k`` pictures of the corpus nearest to each picture, in order.

@@ -10,8 +10,8 @@ from engine.results import BuildReport, SearchAnswer, TagAnswer, TrainingReport
 from indexing.errors import InputError
 
 if TYPE_CHECKING:
-    from engine.answering import Emission
     from engine.building import BuildSettings, Progress
+    from engine.emission import Emission
     from engine.tagger import Tagger
     from indexing.catalogue import Catalogue, Entry
     from indexing.records import Corpus, Refusal

@@ -10,10 +10,10 @@ import numpy as np
 
 from benchmarks.demo.photographs import installed_photographs, write_crops
 from engine import Workspace
-from engine.answering import Emission
+from engine.commands.answer_table import table
 from engine.commands.build import summary
-from engine.commands.tag import table
 from engine.contact_sheet import write_contact_sheet
+from engine.emission import Emission
 from engine.progress import ProgressBars
 from indexing.corpora import read_corpus
 from indexing.errors import EngineError, InputError

@@ -1,25 +1,22 @@
 """``engine tag``: the tags of pictures."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
+from engine.commands.answer_table import cost_of_precision, table
 from engine.commands.options import (
     device_option,
     json_option,
     picture_arguments,
     workspace_option,
 )
-from engine.explain import no_voters
-from engine.results import RankedTag, TagAnswer, Voter
+from engine.results import TagAnswer
 from indexing.errors import InputError
 
-__all__ = ["table", "tag"]
-
-_WIDEST_TAG = 40
-_MOST_VOTERS = 5
+__all__ = ["tag"]
 
 
 @click.command()
@@ -30,6 +27,12 @@ _MOST_VOTERS = 5
     type=float,
     metavar="S",
     help="All tags that score at least S on the learner's own scale; with --top, of those.",
+)
+@click.option(
+    "--precision",
+    type=float,
+    metavar="P",
+    help="Only tags at which this share was right on held-out pictures, such as 0.9.",
 )
 @click.option(
     "--min-voters",
@@ -57,6 +60,7 @@ def tag(
     images: tuple[Path, ...],
     top: int | None,
     threshold: float | None,
+    precision: float | None,
     min_voters: int,
     learner: str | None,
     explain: bool,
@@ -75,81 +79,60 @@ def tag(
       engine tag image.jpg
       engine tag --top 3 --explain --json *.jpg
     """  # noqa: D301 - click reads the backspace
-    from engine.answering import Emission
+    from engine.emission import Emission
     from engine.generations import GenerationFolders, find_workspace
     from engine.progress import waiting
     from engine.tagger import Tagger
 
+    emission = Emission(top=top, threshold=threshold, precision=precision, min_voters=min_voters)
     tagger = Tagger(GenerationFolders(find_workspace(workspace)), device, waiting)
+    if precision is not None:
+        click.echo(cost_of_precision(precision, tagger.precision_cut(precision, learner)), err=True)
     answers = tagger.tag(
-        images,
-        learner=learner,
-        emission=Emission(top=top, threshold=threshold, min_voters=min_voters),
-        explain=explain or sheet is not None,
+        images, learner=learner, emission=emission, explain=explain or sheet is not None
     )
-    if sheet is not None and not sheet.absolute().parent.is_dir():
-        raise InputError(
-            f"{sheet.parent} is no folder; a contact sheet is written into one that exists; make "
-            "it, or name another with --sheet"
-        )
-    on_sheet = []
-    failed = False
+    if sheet is not None:
+        _check_writable(sheet)
+    kept, gone = _say(answers, explain=explain, as_json=as_json, goes_on=sheet is not None)
+    if sheet is not None:
+        from engine.contact_sheet import write_contact_sheet
+
+        write_contact_sheet(sheet, kept, title="Tagged pictures")
+        click.echo(f"{sheet} written", err=True)
+    if gone is not None:
+        raise gone
+    if any(answer.error is not None for answer in kept):
+        raise click.exceptions.Exit(1)
+
+
+def _say(
+    answers: Iterable[TagAnswer], *, explain: bool, as_json: bool, goes_on: bool
+) -> tuple[list[TagAnswer], BrokenPipeError | None]:
+    """Print answers as they come; return those for a sheet, or the unreadable ones.
+
+    Also return the fault where nobody reads on.
+    """
+    kept = []
     gone: BrokenPipeError | None = None
     for answer in answers:
-        failed |= answer.error is not None
         shown = answer if explain else answer.unexplained()
         try:
             if gone is None:
                 text = json.dumps(shown.to_json(), ensure_ascii=False) if as_json else table(shown)
                 click.echo(text)
         except BrokenPipeError as error:
-            # The reader of the table has gone, as in `| head`; the sheet is still wanted.
-            if sheet is None:
+            # The reader of the table has gone, as in `| head`; a sheet is still wanted.
+            if not goes_on:
                 raise
             gone = error
-        if sheet is not None:
-            on_sheet.append(answer)
-    if sheet is not None:
-        from engine.contact_sheet import write_contact_sheet
-
-        write_contact_sheet(sheet, on_sheet, title="Tagged pictures")
-        click.echo(f"{sheet} written", err=True)
-    if gone is not None:
-        raise gone
-    if failed:
-        raise click.exceptions.Exit(1)
+        if goes_on or answer.error is not None:
+            kept.append(answer)
+    return kept, gone
 
 
-def table(answer: TagAnswer) -> str:
-    """Return an answer for people, with the voters where it is explained."""
-    if answer.error is not None:
-        return f"{answer.image}\n  not tagged: {answer.error}"
-    if not answer.tags:
-        return f"{answer.image}  ({answer.learner})\n  no tag"
-    width = min(_WIDEST_TAG, max(len(ranked.tag) for ranked in answer.tags))
-    lines = [f"{answer.image}  ({answer.learner})"]
-    for ranked in answer.tags:
-        lines.append(f"  {ranked.tag:<{width}}  {ranked.score:6.3f}{_note(ranked)}")
-        lines += _voter_lines(ranked.voters or ())
-    if not answer.is_voted and answer.tags[0].voters is not None:
-        lines.append(f"  {no_voters(answer.learner)}")
-    return "\n".join(lines)
-
-
-def _note(ranked: RankedTag) -> str:
-    vote = "" if ranked.vote is None else f"  x {ranked.vote:.3f}"
-    return vote + ("  confirmed" if ranked.is_confirmed else "")
-
-
-def _voter_lines(voters: Sequence[Voter]) -> list[str]:
-    """Return the heaviest voters, a line each, and what the others weigh together."""
-    heaviest = sorted(voters, key=lambda voter: -voter.weight)
-    shown, others = heaviest[:_MOST_VOTERS], heaviest[_MOST_VOTERS:]
-    lines = [
-        f"      {voter.weight:.3f}  {voter.image_id}  (distance {voter.distance:.3f})"
-        for voter in shown
-    ]
-    if others:
-        weight = sum(voter.weight for voter in others)
-        lines.append(f"      {weight:.3f}  and {len(others):,} more")
-    return lines
+def _check_writable(sheet: Path) -> None:
+    if not sheet.absolute().parent.is_dir():
+        raise InputError(
+            f"{sheet.parent} is no folder; a contact sheet is written into one that exists; make "
+            "it, or name another with --sheet"
+        )

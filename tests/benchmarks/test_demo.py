@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from benchmarks.demo.__main__ import demo
 from benchmarks.demo.photographs import installed_photographs
 from engine import Workspace
-from engine.answering import Emission
+from engine.emission import Emission
 from indexing.extractors import EXTRACTORS
 from tests.engine.conftest import COLORS, write_picture
 

@@ -8,8 +8,8 @@ import shutil
 import pytest
 
 from engine import Workspace
-from engine.answering import Emission
 from engine.building import BuildSettings
+from engine.emission import Emission
 from indexing.errors import ArtifactError, EngineError
 from indexing.extractors import EXTRACTORS
 from tests.engine.conftest import COLORS, write_picture

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from engine.answering import Emission
+from engine.emission import Emission
 from engine.results import TagAnswer
 from indexing.errors import ArtifactError, InputError
 from tests.engine.conftest import COLORS, write_picture
@@ -168,7 +168,9 @@ def test_the_json_of_an_answer_has_the_documented_keys(built, new):
     (answer,) = built.tag([new], explain=True)
     fields = json.loads(json.dumps(answer.to_json()))
     assert set(fields) == {"image", "learner", "tags", "seconds"}
-    assert set(fields["tags"][0]) == {"tag", "score", "probability", "vote", "sources", "voters"}
+    assert set(fields["tags"][0]) == {
+        *("tag", "score", "probability", "vote", "sources", "voters", "nearest_without"),
+    }
     assert fields["tags"][0]["vote"] is None
     assert set(fields["tags"][0]["voters"][0]) == {"image_id", "path", "distance", "weight"}
     assert fields["tags"][0]["probability"] is None

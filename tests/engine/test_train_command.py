@@ -83,7 +83,10 @@ def test_json_is_one_object(engine):
 def test_without_a_name_it_says_what_can_be_trained(engine):
     result = engine("train")
     assert result.exit_code == 2
-    assert "Missing argument 'LEARNER'; fading, turned, means can be trained." in result.stderr
+    assert (
+        "Missing argument 'LEARNER'; fading, turned, means, certain can be trained."
+        in result.stderr
+    )
 
 
 @pytest.mark.parametrize(
@@ -92,7 +95,10 @@ def test_without_a_name_it_says_what_can_be_trained(engine):
         (["fadin"], "no learner that can be trained is called 'fadin'; fading, "),
         (["fading", "--set", "decai=1"], "the learner 'fading' has no parameter 'decai'; it takes"),
         (["fading", "--set", "decay"], "'decay' is no setting; name=value is accepted"),
-        (["tagvote"], "the learner 'tagvote' is not trained; fading, turned, means are accepted"),
+        (
+            ["tagvote"],
+            "the learner 'tagvote' is not trained; fading, turned, means, certain are accepted",
+        ),
     ],
 )
 def test_faults_are_those_of_the_learner(engine, arguments, message):

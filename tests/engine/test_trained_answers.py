@@ -7,9 +7,9 @@ import pytest
 
 import engine.tagger
 from engine import Workspace
-from engine.answering import Emission
-from engine.commands.tag import table
+from engine.commands.answer_table import table
 from engine.contact_sheet import write_contact_sheet
+from engine.emission import Emission
 from engine.results import RankedTag, TagAnswer, Voter
 from indexing.errors import InputError
 from learners.base import TagLearner

@@ -195,7 +195,11 @@ def test_what_cannot_be_trained_is_said_before_any_work(built):
     before = state(built)
     for name, params, message in (
         ("fadding", {}, r"can be trained is called 'fadding'; fading, turned"),
-        ("knn", {}, r"the learner 'knn' is not trained; fading, turned, means are accepted"),
+        (
+            "knn",
+            {},
+            r"the learner 'knn' is not trained; fading, turned, means, certain are accepted",
+        ),
         ("fading", {"decai": 1}, r"'fading' has no parameter 'decai'; it takes .*decay"),
         ("fading", {"n_neighbors": 0}, r"n_neighbors is 0; it is at least 1"),
     ):

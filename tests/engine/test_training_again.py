@@ -137,6 +137,6 @@ def test_messages_name_only_what_can_be_trained(built, tmp_path):
     assert asked("fading").endswith("name one of them, or train it: engine train fading")
     assert asked("2pknn").endswith("knn, tagvote are accepted; name one of them")
     assert fault("train", "foo") == (
-        "no learner that can be trained is called 'foo'; fading, turned, means are accepted; "
-        "name one"
+        "no learner that can be trained is called 'foo'; fading, turned, means, certain are "
+        "accepted; name one"
     )

@@ -1,0 +1,79 @@
+"""The tags of a picture, as people read them on a terminal."""
+
+from collections.abc import Sequence
+
+from engine.commands.wording import percent
+from engine.explain import no_voters
+from engine.results import RankedTag, TagAnswer, Voter
+from engine.saying import PrecisionCut
+
+__all__ = ["cost_of_precision", "table"]
+
+_WIDEST_TAG = 40
+_MOST_VOTERS = 5
+
+
+def cost_of_precision(precision: float, cut: PrecisionCut | None) -> str:
+    """Return what a precision costs, or that nothing is so sure."""
+    if cut is None:
+        return (
+            f"No tag is said: from no probability on were {percent(precision)} % of the tags of "
+            "held-out pictures right; lower --precision, or take --top N"
+        )
+    return (
+        f"tags of probability {cut.threshold:.3f} or more: of such tags of held-out pictures "
+        f"{percent(cut.precision)} % were right, and {percent(cut.recall)} % of their tags were "
+        "found"
+    )
+
+
+def table(answer: TagAnswer) -> str:
+    """Return an answer for people, with the voters where it is explained."""
+    if answer.error is not None:
+        return f"{answer.image}\n  not tagged: {answer.error}"
+    if not answer.tags:
+        return f"{answer.image}  ({answer.learner})\n  no tag"
+    width = min(_WIDEST_TAG, max(len(ranked.tag) for ranked in answer.tags))
+    lines = [f"{answer.image}  ({answer.learner})"]
+    for ranked in answer.tags:
+        lines.append(f"  {ranked.tag:<{width}}  {ranked.score:6.3f}{_note(ranked)}")
+        lines += _explanation(ranked)
+    if not answer.is_voted and answer.tags[0].voters is not None:
+        lines.append(f"  {no_voters(answer.learner)}")
+    return "\n".join(lines)
+
+
+def _note(ranked: RankedTag) -> str:
+    chance = "" if ranked.probability is None else f"  p {ranked.probability:.3f}"
+    vote = "" if ranked.vote is None else f"  x {ranked.vote:.3f}"
+    return chance + vote + ("  confirmed" if ranked.is_confirmed else "")
+
+
+def _explanation(ranked: RankedTag) -> list[str]:
+    """Return what each source adds, who voted, and what would have changed the tag."""
+    lines = []
+    sources = ranked.sources or {}
+    if len(sources) > 1:
+        shares = "  ".join(f"{name} {part:+.3f}" for name, part in sources.items())
+        lines.append(f"      {shares}")
+    lines += _voter_lines(ranked.voters or ())
+    lacking = ranked.nearest_without
+    if lacking is not None:
+        lines.append(
+            f"      nearest without it: {lacking.image_id}  (distance {lacking.distance:.3f})"
+        )
+    return lines
+
+
+def _voter_lines(voters: Sequence[Voter]) -> list[str]:
+    """Return the heaviest voters, a line each, and what the others weigh together."""
+    heaviest = sorted(voters, key=lambda voter: -voter.weight)
+    shown, others = heaviest[:_MOST_VOTERS], heaviest[_MOST_VOTERS:]
+    lines = [
+        f"      {voter.weight:.3f}  {voter.image_id}  (distance {voter.distance:.3f})"
+        for voter in shown
+    ]
+    if others:
+        weight = sum(voter.weight for voter in others)
+        lines.append(f"      {weight:.3f}  and {len(others):,} more")
+    return lines
