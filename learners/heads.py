@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,25 +18,34 @@ from learners.network_learner import NetworkLearner
 from learners.parameters import real_number, whole_number
 from learners.quantity import LabelQuantity
 from learners.radial import (
+    LeastSquares,
     RadialUnits,
     bent_log_odds,
-    fit_least_squares,
     fit_radial_units,
     principal_map,
 )
+from learners.ridge_quantity import RidgeQuantity, fit_ridge_quantity
 from learners.tag_matrix import TagMatrix
 from learners.training import TrainingSettings
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Heads"]
+__all__ = ["Heads", "Quantity"]
 
 # Directions of the radial units that a network is trained on; the others carry next to nothing.
 _N_DIRECTIONS = 2_048
 
 # Values held at a time: 32 MB as float64.
 _CHUNK_VALUES = 1 << 22
+
+
+class Quantity(StrEnum):
+    """How the number of tags of a picture is learned."""
+
+    AUTO = "auto"
+    NETWORK = "network"
+    NONE = "none"
 
 
 @dataclass(kw_only=True, eq=False)
@@ -87,8 +97,11 @@ class Heads(NetworkLearner):
     n_members : int, default=1
         Networks that are trained from different seeds and averaged.
     seed : int, default=0
-    quantity : bool, default=False
-        Whether :class:`learners.quantity.LabelQuantity` is trained beside.
+    quantity : {"auto", "network", "none"}, default="auto"
+        How the number of tags is learned: in closed form like the scores
+        (:class:`learners.ridge_quantity.RidgeQuantity`), by the network of Niu et al.
+        (:class:`learners.quantity.LabelQuantity`; "auto" is that too where scores are
+        trained), or not.
 
     Attributes
     ----------
@@ -99,7 +112,7 @@ class Heads(NetworkLearner):
     inputs_ : RadialUnits, Standardization or None
         None where there was nothing to learn from.
     networks_ : tuple of DenseLayers
-    quantity_ : LabelQuantity or None
+    quantity_ : RidgeQuantity, LabelQuantity or None
 
     Notes
     -----
@@ -165,11 +178,11 @@ class Heads(NetworkLearner):
     patience: int | None = None
     n_members: int = 1
     seed: int = 0
-    quantity: bool = False
+    quantity: Quantity = Quantity.AUTO
 
     inputs_: RadialUnits | Standardization | None = field(init=False, repr=False)
     networks_: tuple[DenseLayers, ...] = field(init=False, repr=False)
-    quantity_: LabelQuantity | None = field(init=False, repr=False)
+    quantity_: RidgeQuantity | LabelQuantity | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -192,8 +205,11 @@ class Heads(NetworkLearner):
         power = real_number("gamma_negative", self.gamma_negative)
         if 0 < power < 1:
             raise InputError(f"gamma_negative is {power:g}; it is 0, or at least 1; change it")
-        if not isinstance(self.quantity, bool):
-            raise InputError(f"quantity is {self.quantity!r}; it is true or false; choose one")
+        if self.quantity not in list(Quantity):
+            raise InputError(
+                f"quantity is {self.quantity!r}; it is one of {', '.join(Quantity)}; choose one"
+            )
+        self.quantity = Quantity(self.quantity)
         self._settings()
 
     def params(self) -> dict[str, Any]:
@@ -201,20 +217,30 @@ class Heads(NetworkLearner):
         return {**super().params(), "hidden": list(self.hidden)}
 
     def _predict_quantities(self, batch: Batch) -> NDArray[np.float64] | None:
-        return None if self.quantity_ is None else self.quantity_.predict(features_of(batch))
+        features, units = features_of(batch), self.inputs_
+        if isinstance(self.quantity_, LabelQuantity):
+            return self.quantity_.predict(features)
+        if self.quantity_ is None or not isinstance(units, RadialUnits):
+            return None
+        quantities = np.empty(len(features))
+        for part in self._parts(features):
+            nearness = units(features[part])
+            quantities[part] = self.quantity_.predict(nearness, self.networks_[0](nearness))
+        return quantities
 
     def _fit(self, batch: Batch, tags: TagMatrix) -> None:
         features = features_of(batch)
         groups = batch.groups
         self._count(tags)
-        quantities = np.diff(tags.indptr)
+        n_tags_of = np.diff(tags.indptr)
         self.inputs_, self.networks_, self.quantity_ = None, (), None
         if not tags.n_images or not tags.n_tags:
             return
-        if self.quantity:
+        by_network = self.quantity is Quantity.NETWORK or not self._is_solved
+        if self.quantity is not Quantity.NONE and by_network:
             self.quantity_ = LabelQuantity(seed=self.seed).fit(
                 features,
-                quantities,
+                n_tags_of,
                 groups,
                 checkpoints=self._checkpoints,
                 on_progress=self._report,
@@ -224,16 +250,22 @@ class Heads(NetworkLearner):
             self.inputs_ = fit_radial_units(
                 features, self.n_units, scale=self.width, seed=self.seed
             )
-            if self.loss is Loss.SQUARED and not self.hidden:
-                solved = fit_least_squares(
-                    self.inputs_, features, present, self.regularization, self.completion
-                )
-                self.networks_ = (DenseLayers((solved[0],), (solved[1],)),)
+            if self._is_solved:
+                system = LeastSquares(self.inputs_, features, self.regularization)
+                fitted = system.fit_tags(present, self.completion)
+                self.networks_ = (DenseLayers((fitted[0],), (fitted[1],)),)
+                if self.quantity is Quantity.AUTO:
+                    self.quantity_ = fit_ridge_quantity(system, n_tags_of, fitted)
             else:
                 self.networks_ = self._trained_on_units(self.inputs_, features, present, groups)
         else:
             self.inputs_ = Standardization.of(features)
             self.networks_ = self._trained(self.inputs_(features), present, groups)
+
+    @property
+    def _is_solved(self) -> bool:
+        """Whether the scores have a closed form."""
+        return self.loss is Loss.SQUARED and not self.hidden and self.n_units > 0
 
     def _trained_on_units(
         self,
@@ -357,6 +389,8 @@ class Heads(NetworkLearner):
             DenseLayers.from_arrays(arrays, f"network_{member}_", len(self.hidden) + 1)
             for member in range(int(facts[2]))
         )
-        if self.quantity:
+        if self.quantity is Quantity.AUTO and self._is_solved:
+            self.quantity_ = RidgeQuantity.from_arrays(arrays, "quantity_")
+        elif self.quantity is not Quantity.NONE:
             self.quantity_ = LabelQuantity(seed=self.seed)
             self.quantity_.restore(arrays, "quantity_")

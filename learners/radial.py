@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from indexing.errors import InputError
 from learners.parameters import real_number, whole_number
 
-__all__ = ["RadialUnits", "bent_log_odds", "fit_least_squares", "fit_radial_units", "principal_map"]
+__all__ = ["LeastSquares", "RadialUnits", "bent_log_odds", "fit_radial_units", "principal_map"]
 
 # Activations held at a time: 64 MB as float64.
 _CHUNK_VALUES = 1 << 23
@@ -125,14 +125,8 @@ def fit_radial_units(
     return RadialUnits(np.array(features[chosen], dtype=np.float32), float(width))
 
 
-def fit_least_squares(
-    units: RadialUnits,
-    features: NDArray[np.float32],
-    present: NDArray[np.bool_],
-    regularization: float,
-    completion: float = 0.0,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    r"""Fit a function of radial units to tags, in closed form.
+class LeastSquares:
+    r"""Functions of radial units, fitted in closed form: one factorisation for all targets.
 
     With :math:`K` the activations of the training pictures, :math:`K_c` those of the centres
     and :math:`\bar y` the mean of the targets :math:`Y`,
@@ -141,93 +135,150 @@ def fit_least_squares(
               f(x) = \bar y + k(x) A ,
 
     which is kernel ridge regression where every training picture is a centre, and its
-    subset-of-regressors approximation where only some are. Targets are 1 for present tags and,
-    with :math:`f_{-i}` fitted to all pictures but the :math:`i`-th, for absent ones
-
-    .. math:: y_{it} = c \, \min(\max(f_{-i}(x_i)_t, 0), 1) .
+    subset-of-regressors approximation where only some are.
 
     Parameters
     ----------
     units : RadialUnits
     features : ndarray of float32, shape (n_images, n_dims)
-    present : ndarray of bool, shape (n_images, n_tags)
     regularization : float
         The :math:`\lambda`, above 0.
-    completion : float, default=0
-        The :math:`c`, in [0, 1]: how far tags that a picture lacks and the others speak for
-        are taken for forgotten ones.
 
-    Returns
-    -------
-    weights : ndarray of float64, shape (n_units, n_tags)
-    mean : ndarray of float64, shape (n_tags,)
+    Raises
+    ------
+    InputError
+        If the regularisation is not above 0.
 
     Notes
     -----
     Computed in float64. The cost is pictures times units squared, plus the cube of the units.
-    The fits without one picture, of targets 1 and 0, come from the one with it, by its
-    residual over its leverage; they keep its mean.
 
     References
     ----------
     J. Quinonero-Candela, C. Rasmussen, "A Unifying View of Sparse Approximate Gaussian Process
     Regression", JMLR 6, 2005 (subset of regressors).
     """
-    from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
-    real_number("regularization", regularization, above=0)
-    if real_number("completion", completion) > 1:
-        raise InputError(f"completion is {completion:g}; it is in [0, 1]; lower it")
-    nearness = partial(_nearness, units, features)
-    own = units(units.centers)  # (n_units, n_units)
-    # Where every picture is a centre there is a better conditioned form.
-    is_whole = np.array_equal(units.centers, features)
-    if is_whole:
-        system = own
-        system[np.diag_indices_from(system)] += regularization
-    else:
-        system = regularization * own
-        for _, part in nearness():
-            system += part.T @ part
-        # Copies among the centres leave the system singular; this is far below any picture.
-        system[np.diag_indices_from(system)] += 1e-9 * regularization
-    factor, is_lower = cho_factor(system, lower=True, overwrite_a=True)
+    def __init__(
+        self, units: RadialUnits, features: NDArray[np.float32], regularization: float
+    ) -> None:
+        from scipy.linalg import cho_factor
 
-    def solve(targets: NDArray[np.float64]) -> NDArray[np.float64]:
+        real_number("regularization", regularization, above=0)
+        self.units, self.features, self.regularization = units, features, regularization
+        system = units(units.centers)  # (n_units, n_units)
+        # Where every picture is a centre there is a better conditioned form.
+        self._is_whole = np.array_equal(units.centers, features)
+        if self._is_whole:
+            system[np.diag_indices_from(system)] += regularization
+        else:
+            system *= regularization
+            for _, part in self._nearness():
+                system += part.T @ part
+            # Copies among the centres leave the system singular; this is far below any picture.
+            system[np.diag_indices_from(system)] += 1e-9 * regularization
+        self._factor: NDArray[np.float64]
+        self._factor, _ = cho_factor(system, lower=True, overwrite_a=True)
+
+    def solve(self, targets: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the weights, float64 (n_units, n_targets), of centred (n_images, n_targets)."""
+        from scipy.linalg import cho_solve
+
         right = targets
-        if not is_whole:
-            right = np.zeros((units.n_units, targets.shape[1]))
-            for rows, part in nearness():
+        if not self._is_whole:
+            right = np.zeros((self.units.n_units, targets.shape[1]))
+            for rows, part in self._nearness():
                 right += part.T @ targets[rows]
-        solved: NDArray[np.float64] = cho_solve((factor, is_lower), right)
+        solved: NDArray[np.float64] = cho_solve((self._factor, True), right)
         return solved
 
-    mean = present.mean(axis=0, dtype=np.float64)  # (n_tags,)
-    weights = solve(present - mean)
-    if not completion:
-        return weights, mean
-    completed = present.astype(np.float64)  # (n_images, n_tags)
-    if is_whole:
-        half = solve_triangular(factor, np.eye(len(factor)), lower=True)
-        residuals = weights / np.einsum("ij,ij->j", half, half)[:, None]
-        completed += completion * ~present * np.clip(present - residuals, 0, 1)
-    else:
-        for rows, part in nearness():
-            half = solve_triangular(factor, part.T, lower=True)  # (n_units, n)
+    def fit_tags(
+        self, present: NDArray[np.bool_], completion: float = 0.0
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        r"""Fit estimates of whether a tag is there.
+
+        Targets are 1 for present tags and, with :math:`f_{-i}` fitted to all pictures but the
+        :math:`i`-th, for absent ones
+
+        .. math:: y_{it} = c \, \min(\max(f_{-i}(x_i)_t, 0), 1) .
+
+        Parameters
+        ----------
+        present : ndarray of bool, shape (n_images, n_tags)
+        completion : float, default=0
+            The :math:`c`, in [0, 1]: how far tags that a picture lacks and the others speak for
+            are taken for forgotten ones.
+
+        Returns
+        -------
+        weights : ndarray of float64, shape (n_units, n_tags)
+        mean : ndarray of float64, shape (n_tags,)
+        targets : ndarray of float64, shape (n_images, n_tags)
+
+        Raises
+        ------
+        InputError
+            If the completion is not in [0, 1].
+        """
+        if real_number("completion", completion) > 1:
+            raise InputError(f"completion is {completion:g}; it is in [0, 1]; lower it")
+        targets = present.astype(np.float64)  # (n_images, n_tags)
+        mean = targets.mean(axis=0)  # (n_tags,)
+        weights = self.solve(targets - mean)
+        if not completion:
+            return weights, mean, targets
+        for rows, left_out in self.left_out(present, mean, weights):
+            targets[rows] += completion * ~present[rows] * np.clip(left_out, 0, 1)
+        mean = targets.mean(axis=0)
+        return self.solve(targets - mean), mean, targets
+
+    def left_out(
+        self,
+        targets: NDArray[np.bool_] | NDArray[np.float64],
+        mean: NDArray[np.float64],
+        weights: NDArray[np.float64],
+    ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+        """Yield what each training picture is taken for by a fit to the others.
+
+        Parameters
+        ----------
+        targets : ndarray of bool or float, shape (n_images, n_targets)
+        mean : ndarray of float64, shape (n_targets,)
+        weights : ndarray of float64, shape (n_units, n_targets)
+            What :meth:`solve` made of the targets less their mean.
+
+        Yields
+        ------
+        rows : slice
+            Some of the pictures.
+        estimates : ndarray of float64, shape (n, n_targets)
+            Of these. They come from the fit with the picture, by its residual over its
+            leverage, and keep its mean.
+        """
+        from scipy.linalg import solve_triangular
+
+        if self._is_whole:
+            yield slice(None), targets - weights / self._shares[:, None]
+            return
+        for rows, part in self._nearness():
+            half = solve_triangular(self._factor, part.T, lower=True)  # (n_units, n)
             leverages = np.minimum(np.einsum("ij,ij->j", half, half), 1 - 1e-9)
-            residuals = (present[rows] - mean - part @ weights) / (1 - leverages)[:, None]
-            left_out = np.clip(present[rows] - residuals, 0, 1)
-            completed[rows] += completion * ~present[rows] * left_out
-    mean = completed.mean(axis=0)
-    return solve(completed - mean), mean
+            residuals = (targets[rows] - mean - part @ weights) / (1 - leverages)[:, None]
+            yield rows, targets[rows] - residuals
 
+    @cached_property
+    def _shares(self) -> NDArray[np.float64]:
+        """Diagonal of the inverse of the system, float64 (n_units,)."""
+        from scipy.linalg import solve_triangular
 
-def _nearness(
-    units: RadialUnits, features: NDArray[np.float32]
-) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-    """Yield the activations, some pictures at a time."""
-    for rows in _chunks(len(features), units.n_units, _CHUNK_VALUES):
-        yield rows, units(features[rows])
+        half = solve_triangular(self._factor, np.eye(len(self._factor)), lower=True)
+        shares: NDArray[np.float64] = np.einsum("ij,ij->j", half, half)
+        return shares
+
+    def _nearness(self) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+        """Yield the activations, some pictures at a time."""
+        for rows in _chunks(len(self.features), self.units.n_units, _CHUNK_VALUES):
+            yield rows, self.units(self.features[rows])
 
 
 def bent_log_odds(estimates: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -45,7 +45,7 @@ WAYS = [
     {"loss": "squared", **SMALL},
     {"loss": "softmax", "hidden": [12, 6], "epochs": 4, "learning_rate": 0.01},
     {"loss": "warp", "n_units": 0, "epochs": 5, "n_members": 2},
-    {"loss": "logistic", "n_units": 30, "held_out": 0.2, "patience": 2, "quantity": True},
+    {"loss": "logistic", "n_units": 30, "held_out": 0.2, "patience": 2, "quantity": "network"},
 ]
 every_way = pytest.mark.parametrize("params", WAYS, ids=str)
 
@@ -211,7 +211,7 @@ def test_copies_are_kept_together_when_pictures_are_held_out(
         return hold_out(n_images, share, seed, groups)
 
     monkeypatch.setattr("learners.dense.hold_out", watched)
-    Heads(loss="logistic", n_units=n_units, epochs=1, held_out=0.2, quantity=True).fit(
+    Heads(loss="logistic", n_units=n_units, epochs=1, held_out=0.2, quantity="network").fit(
         replace(batch, groups=groups), tags
     )
     assert len(drawn_for) == 2
@@ -270,14 +270,14 @@ def test_a_value_that_never_changes_decides_nothing(jitter: float) -> None:
 def test_held_out_pictures_are_not_trained_on() -> None:
     batch, tags = drawn()
     told: list[tuple[str, int, int]] = []
-    learner = Heads(loss="logistic", epochs=3, batch_size=48, held_out=0.2)
+    learner = Heads(loss="logistic", epochs=3, batch_size=48, held_out=0.2, quantity="none")
     learner.fit(batch, tags, lambda *facts: told.append(facts))
     assert told == [("heads", done, 3 * 48) for done in (48, 96, 144)]
 
 
 def test_a_training_that_was_stopped_goes_on(tmp_path) -> None:
     batch, tags = drawn()
-    params = {"loss": "asymmetric", "epochs": 4, "n_members": 2, "quantity": True}
+    params = {"loss": "asymmetric", "epochs": 4, "n_members": 2, "quantity": "network"}
 
     def stop(stage: str, done: int, total: int) -> None:
         if stage == "heads 2" and done > total / 2:
@@ -344,7 +344,7 @@ def test_presets_are_parameters(preset: dict) -> None:
         ({"completion": 2}, r"completion is 2; it is in \[0, 1\]"),
         ({"dropout": 1.0}, "dropout is 1; it is below 1"),
         ({"gamma_negative": 0.5}, r"gamma_negative is 0\.5; it is 0, or at least 1"),
-        ({"quantity": 1}, "quantity is 1; it is true or false"),
+        ({"quantity": 1}, "quantity is 1; it is one of auto, network, none"),
         ({"learning_rate": -1}, "learning_rate is -1; it is a number above 0"),
         ({"n_members": 0}, "n_members is 0; it is at least 1"),
         ({"seed": -1}, "seed is -1; it is at least 0"),

@@ -6,9 +6,9 @@ from sklearn.kernel_ridge import KernelRidge
 import learners.radial
 from indexing.errors import InputError
 from learners.radial import (
+    LeastSquares,
     RadialUnits,
     bent_log_odds,
-    fit_least_squares,
     fit_radial_units,
     principal_map,
 )
@@ -46,6 +46,10 @@ def test_nothing_is_nearer_than_a_picture_to_itself() -> None:
     nearness = RadialUnits(features, width=1.0)(features)
     assert nearness.max() <= 1
     np.testing.assert_allclose(np.diag(nearness), 1, atol=1e-6)
+
+
+def fit_least_squares(units, features, present, regularization, completion=0.0):
+    return LeastSquares(units, features, regularization).fit_tags(present, completion)[:2]
 
 
 def test_centers_are_training_pictures_drawn_from_the_seed() -> None:
