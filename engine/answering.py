@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.corrected import CorrectedPictures
 from engine.emission import Emission
 from engine.explain import Explainer
 from engine.queries import Query
 from engine.results import RankedTag
 from engine.saying import least_probability, probabilities_of, quantities_of
 from engine.serving import Questions, Served, voters_of, votes_of
-from engine.tagged import TaggedPictures
 from indexing.errors import InputError
 from indexing.index import Index
 from learners.ranking import rank_tags
@@ -27,10 +27,12 @@ class Answering:
     Parameters
     ----------
     served : Served
-        Its learner was fitted on ``tagged``.
-    tagged : TaggedPictures
+        Its learner answers for the corrected pictures (:meth:`CorrectedPictures.applied`).
+    pictures : CorrectedPictures
+        Those that vote, and what was corrected.
     vectors_index : callable
-        Gives the index of the vectors as they are; called where an answer is explained.
+        Gives the index of the vectors as they are; called where an answer is explained, and
+        where a correction is to be heard that is no vote.
     blocks : tuple of int
         Widths of the layers that vectors are made of.
     emission : Emission
@@ -47,7 +49,7 @@ class Answering:
     def __init__(
         self,
         served: Served,
-        tagged: TaggedPictures,
+        pictures: CorrectedPictures,
         vectors_index: Callable[[], Index],
         blocks: tuple[int, ...],
         emission: Emission,
@@ -61,7 +63,8 @@ class Answering:
         self._least = least_probability(served.learner, emission)
         self._served = served
         self._learner = served.learner
-        self._tagged = tagged
+        self._pictures = pictures
+        self._tagged = pictures.tagged
         self._vectors_index = vectors_index
         self._blocks = blocks
         self._emission = emission
@@ -87,14 +90,20 @@ class Answering:
         )
         questions = Questions(self._tagged, vectors, own_groups, self._blocks)
         batch = questions.batch(self._served)
-        scores = self._learner.predict_scores(batch)
+        uncorrected = self._learner.predict_scores(batch)
+        heard = self._pictures.heard(self._learner, vectors, self._vectors_index)
+        scores = heard.corrected(uncorrected)
         ballots = voters_of(self._learner, batch)
-        confirmed = self._confirmed(own_places)
+        added, removed = self._pictures.facts([query.content for query in queries])
+        confirmed = self._confirmed(own_places) | added
         n_voters = None
         if ballots is not None:
             n_voters = tag_votes(ballots.weighing_one(), self._tagged.tags)
         probabilities = probabilities_of(self._learner, batch)
-        allowed = confirmed | self._emission.allows(scores, n_voters, probabilities, self._least)
+        if probabilities is not None:
+            probabilities = heard.corrected(probabilities)
+        emitted = self._emission.allows(scores, n_voters, probabilities, self._least)
+        allowed = confirmed | (emitted & ~removed)
         most = self._emission.most(scores.shape, quantities_of(self._learner, batch, confirmed))
         ranked = rank_tags(
             confirmed, int(most.max()), (allowed, scores, *self._learner.tie_breaks(batch))
@@ -119,7 +128,7 @@ class Answering:
         return self._explainer(
             answers,
             ballots,
-            self._learner.sources(batch),
+            self._learner.sources(batch) | heard.sources(uncorrected),
             votes_of(self._learner, batch),
             questions.search(self._vectors_index()),
         )

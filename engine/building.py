@@ -15,6 +15,7 @@ from engine.carrying import Earlier
 from engine.generations import PROBE_FILE, GenerationFolders
 from engine.results import BuildReport
 from engine.tagged import is_voter
+from engine.teaching import bring_features
 from engine.trained import trained_names
 from indexing.catalogue import Catalogue, assign_rows, load_catalogue
 from indexing.corpora import read_corpus
@@ -273,6 +274,7 @@ class _Build:
             extractor,
             lambda done, total: self._on_progress("pictures", n_known + done, n_known + total),
         )
+        bring_features(self._folders.root, extractor, features)
         probe = extractor.extract(probe_picture(extractor.framing)[None])[0]
         return _Extracted(features, described, probe, result.facts, result.n_extracted)
 

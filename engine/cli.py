@@ -15,6 +15,7 @@ _COMMANDS = {
     "info": "engine.commands.info:info",
     "search": "engine.commands.search:search",
     "tag": "engine.commands.tag:tag",
+    "teach": "engine.commands.teach:teach",
     "train": "engine.commands.train:train",
 }
 # Commands of packages above this one, and of other people's, register here.

@@ -1,6 +1,7 @@
 """Find enough neighbours: the search goes on until every query has its voters."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +11,20 @@ from indexing.index import Index, Neighbors
 from learners.votes import Voters, exclude, voters
 from learners.voting import NeighborVoting
 
-__all__ = ["Search", "leave_one_out_neighbors"]
+__all__ = ["Search", "Searchable", "leave_one_out_neighbors"]
 
 # Room in the first search for copies of the query; most pictures have none.
 _SPARE = 8
 _ASKED_AT_ONCE = 1_024
+
+
+class Searchable(Protocol):
+    """What can be searched: an index, or an index and a few pictures more."""
+
+    def search(
+        self, queries: NDArray[np.float32], k: int, *, among: NDArray[np.int64] | None = None
+    ) -> Neighbors:
+        """Return the nearest pictures, as :meth:`indexing.index.Index.search` does."""
 
 
 class Search:
@@ -25,7 +35,7 @@ class Search:
 
     Parameters
     ----------
-    index : Index
+    index : Searchable
         May hold pictures that are not in `tagged`.
     queries : ndarray of float32, shape (n_queries, n_dims)
         In the index's vector space.
@@ -36,7 +46,7 @@ class Search:
 
     def __init__(
         self,
-        index: Index,
+        index: Searchable,
         queries: NDArray[np.float32],
         tagged: TaggedPictures,
         own_groups: NDArray[np.int64],

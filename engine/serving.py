@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.neighborhood import Search, leave_one_out_neighbors
+from engine.neighborhood import Search, Searchable, leave_one_out_neighbors
 from engine.tagged import TaggedPictures
 from engine.vectors import StoredVectors
 from indexing.errors import InputError
@@ -109,7 +109,7 @@ class Served:
     """
 
     learner: TagLearner
-    index: Callable[[], Index]
+    index: Callable[[], Searchable]
 
 
 class Questions:
@@ -161,12 +161,12 @@ class Questions:
             neighbors=neighbors,
         )
 
-    def search(self, index: Index, space: Space | None = None) -> Search:
+    def search(self, index: Searchable, space: Space | None = None) -> Search:
         """Return the search in an index, which may have answered others already.
 
         Parameters
         ----------
-        index : Index
+        index : Searchable
         space : Space, optional
             Whose vectors it holds; None = the vectors as they are.
         """

@@ -43,11 +43,15 @@ class TaggedPictures:
         sha256 of each picture, in the order of ``tags``.
     vocabulary : tuple of str
         The tags as people most often spell them, in the order of the matrix's columns.
+    abstaining : frozenset of bytes
+        sha256 of the pictures of other splits than ``train``: they never vote, whatever
+        somebody teaches about them.
     """
 
     tags: TagMatrix
     contents: NDArray[np.uint8]
     vocabulary: tuple[str, ...]
+    abstaining: frozenset[bytes] = frozenset()
 
     @classmethod
     def of(cls, entries: Sequence[Entry]) -> "TaggedPictures":
@@ -74,7 +78,10 @@ class TaggedPictures:
             ),
         )
         contents = np.frombuffer(b"".join(entry.content for entry in voting), np.uint8)
-        return cls(matrix, contents.reshape(-1, 32), tuple(spellings.values()))
+        abstaining = frozenset(
+            entry.content for entry in entries if entry.record.split not in _VOTING_SPLITS
+        )
+        return cls(matrix, contents.reshape(-1, 32), tuple(spellings.values()), abstaining)
 
     @cached_property
     def groups(self) -> NDArray[np.int64]:
@@ -106,7 +113,12 @@ class TaggedPictures:
 
     def save(self, folder: Path) -> None:
         """Write the arrays and the vocabulary into ``folder``."""
-        arrays: dict[str, Any] = {"contents": self.contents, **self.tags.to_arrays()}
+        abstaining = np.frombuffer(b"".join(sorted(self.abstaining)), np.uint8).reshape(-1, 32)
+        arrays: dict[str, Any] = {
+            "contents": self.contents,
+            "abstaining": abstaining,
+            **self.tags.to_arrays(),
+        }
         np.savez(folder / _ARRAYS_FILE, allow_pickle=False, **arrays)
         text = json.dumps(list(self.vocabulary), ensure_ascii=False, indent=0)
         (folder / _VOCABULARY_FILE).write_text(text + "\n", encoding="utf-8")
@@ -128,9 +140,12 @@ class TaggedPictures:
             ):
                 tags = TagMatrix.from_arrays(arrays)
                 contents = arrays["contents"]
+                # Generations of earlier versions do not tell.
+                others = arrays["abstaining"] if "abstaining" in arrays else contents[:0]
             if tags.n_tags != len(vocabulary) or contents.shape != (tags.n_images, 32):
                 raise ValueError("its files do not belong together")
-            return cls(tags, contents, tuple(vocabulary))
+            abstaining = frozenset(content.tobytes() for content in others)
+            return cls(tags, contents, tuple(vocabulary), abstaining)
         except (OSError, EOFError, ValueError, LookupError, TypeError, BadZipFile) as error:
             raise ArtifactError(
                 f"the tags of {folder} cannot be read ({error}); a generation of this project is "

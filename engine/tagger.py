@@ -11,9 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.answering import Answering
+from engine.corrected import CorrectedPictures, open_corrected
+from engine.corrections import CorrectionJournal
 from engine.emission import Emission
 from engine.explain import Explainer
-from engine.generations import PROBE_FILE, GenerationFolders
+from engine.generations import GenerationFolders
+from engine.neighborhood import Searchable
+from engine.network import open_recorded
 from engine.queries import Query, Unreadable, read_queries
 from engine.results import Found, SearchAnswer, TagAnswer
 from engine.saying import PrecisionCut, precision_cut
@@ -21,9 +25,8 @@ from engine.serving import Served
 from engine.tagged import TaggedPictures
 from engine.trained import best_learner, is_trained, load_learner, load_own_index
 from indexing.catalogue import Entry, load_catalogue
-from indexing.errors import ArtifactError, InputError
-from indexing.extractors import FeatureExtractor, open_extractor
-from indexing.extractors.probe import check_probe
+from indexing.errors import InputError
+from indexing.extractors import FeatureExtractor
 from indexing.index import Index, VectorTransform, load_index
 from indexing.records import printable_path
 from learners.base import Batch, Needs, TagLearner
@@ -57,26 +60,18 @@ class Tagger:
     ) -> None:
         self._waiting = waiting
         self.folder, self.manifest = folders.current()
+        self._root = folders.root
+        self.corrections_stamp = CorrectionJournal(folders.root).stamp()
         self._device = device
         # Both load in native code: the network beside the tags, an index beside the first
         # pictures, which need the network alone.
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="load")
-        self._opening: Future[FeatureExtractor] = self._loader.submit(self._open_extractor)
+        self._opening: Future[FeatureExtractor] = self._loader.submit(
+            open_recorded, self.folder, self.manifest, device
+        )
         self._indexes: dict[str | None, Future[Index]] = {}
+        self._widened: dict[str | None, Searchable] = {}
         self._learners: dict[str, TagLearner] = {}
-
-    def _open_extractor(self) -> FeatureExtractor:
-        recorded = self.manifest["extractor"]
-        extractor = open_extractor(recorded["name"], self._device)
-        if extractor.fingerprint.digest != recorded["digest"]:
-            raise ArtifactError(
-                f"{self.folder} was built with another {recorded['name']} (weights or "
-                "preprocessing differ); the features of one network can be compared; run 'engine "
-                f"build --extractor {recorded['name']}' to extract them anew"
-            )
-        if extractor.runtime != recorded["runtime"]:
-            check_probe(extractor, np.load(self.folder / PROBE_FILE, allow_pickle=False))
-        return extractor
 
     @cached_property
     def extractor(self) -> FeatureExtractor:
@@ -111,14 +106,20 @@ class Tagger:
         return VectorTransform.load(self.folder / "transform")
 
     @cached_property
+    def pictures(self) -> CorrectedPictures:
+        """The pictures that vote, and what people corrected since they were read."""
+        read = TaggedPictures.load(self.folder)
+        return open_corrected(self._root, self.manifest["extractor"], read, self.transform)
+
+    @property
     def tagged(self) -> TaggedPictures:
-        """The pictures that vote."""
-        return TaggedPictures.load(self.folder)
+        """The pictures that vote, corrected."""
+        return self.pictures.tagged
 
     @cached_property
     def entries(self) -> dict[int, Entry]:
-        """Every indexed picture by row id."""
-        return load_catalogue(self.folder).by_row()
+        """Every picture that is indexed, or votes, by row id."""
+        return load_catalogue(self.folder).by_row() | self.pictures.entries
 
     def learner(self, name: str | None = None) -> tuple[str, TagLearner]:
         """Return a fitted learner of this workspace and its name, by default the best there is.
@@ -148,17 +149,26 @@ class Tagger:
             )
         if name not in self._learners:
             self._learners[name] = (
-                load_learner(self.folder, name)
+                self.pictures.applied(load_learner(self.folder, name))
                 if is_trained(known[name])
                 else make_learner(name, **known[name]["params"]).fit(Batch(), self.tagged.tags)
             )
         return name, self._learners[name]
 
-    def _index_for(self, name: str, learner: TagLearner) -> Callable[[], Index]:
+    def _index_for(self, name: str, learner: TagLearner) -> Callable[[], Searchable]:
         """Begin to load the index that a learner's neighbours come from, if it needs any."""
-        if Needs.NEIGHBORS in learner.needs:
-            return self._index_of(None if learner.space is None else name).result
-        return lambda: self.index
+        if Needs.NEIGHBORS not in learner.needs:
+            return lambda: self.index
+        own = None if learner.space is None else name
+        loading = self._index_of(own)
+
+        def widened() -> Searchable:
+            # One object an index: learners of the same one share their search.
+            if own not in self._widened:
+                self._widened[own] = self.pictures.widened(loading.result(), learner.space)
+            return self._widened[own]
+
+        return widened
 
     def tag(
         self,
@@ -190,7 +200,7 @@ class Tagger:
         explainer = Explainer(self.tagged, self.entries) if explain else None
         blocks = tuple(self.manifest["extractor"]["blocks"])
         answering = Answering(
-            served, self.tagged, lambda: self.index, blocks, emission or Emission(), explainer
+            served, self.pictures, lambda: self.index, blocks, emission or Emission(), explainer
         )
         started = time.perf_counter()
         for run in read_queries(images, self.extractor):

@@ -11,8 +11,10 @@ from indexing.errors import InputError
 
 if TYPE_CHECKING:
     from engine.building import BuildSettings, Progress
+    from engine.corrections import Step
     from engine.emission import Emission
     from engine.tagger import Tagger
+    from engine.teaching import TeachReport
     from indexing.catalogue import Catalogue, Entry
     from indexing.records import Corpus, Refusal
 
@@ -126,6 +128,54 @@ class Workspace:
         self._opened = None
         return report
 
+    def teach(
+        self,
+        image: str | os.PathLike[str],
+        *,
+        add: Iterable[str] = (),
+        remove: Iterable[str] = (),
+    ) -> "TeachReport":
+        """Record a correction of the tags of a picture; the next answer knows it.
+
+        Parameters
+        ----------
+        image : path
+            A picture, indexed or not.
+        add, remove : iterable of str
+            Tags that it has, and that it has not.
+
+        Returns
+        -------
+        TeachReport
+
+        Raises
+        ------
+        EngineError
+            See :func:`engine.teaching.teach_workspace`.
+        """
+        from engine.teaching import teach_workspace
+
+        return teach_workspace(self.root, Path(image), add, remove, self.device)
+
+    def undo_teaching(self) -> "Step":
+        """Take the last correction back, and return it.
+
+        Raises
+        ------
+        EngineError
+            See :func:`engine.teaching.undo_teaching`.
+        """
+        from engine.teaching import undo_teaching
+
+        return undo_teaching(self.root)[0]
+
+    def corrections(self) -> "tuple[Step, ...]":
+        """Return what was taught, the last step last."""
+        from engine.corrections import CorrectionJournal
+
+        self._folders.current()
+        return CorrectionJournal(self.root).read()
+
     def tag(
         self,
         images: Iterable[str | os.PathLike[str]],
@@ -162,6 +212,7 @@ class Workspace:
         """Return counts, extractor, index and learners, as ``engine info --json`` prints them."""
         from dataclasses import asdict
 
+        from engine.corrections import CorrectionJournal
         from engine.trained import best_learner
         from indexing.index.description import read_record
 
@@ -173,6 +224,7 @@ class Workspace:
             "source": manifest["source"]["shown"],
             "format": manifest["source"]["format"],
             "counts": manifest["counts"],
+            "corrections": CorrectionJournal(self.root).counts(extractor["digest"]),
             "extractor": {key: extractor[key] for key in ("name", "digest", "n_dims", "runtime")},
             "index": asdict(read_record(folder / "index")[0]),
             "learners": manifest["learners"],
@@ -195,11 +247,17 @@ class Workspace:
         return load_catalogue(self._folders.current()[0])
 
     def _tagger(self) -> "Tagger":
+        from engine.corrections import CorrectionJournal
         from engine.tagger import Tagger
 
-        # A workspace object that lives long sees what other processes have built meanwhile.
+        # A workspace object that lives long sees what other processes have built or taught
+        # meanwhile.
         opened = self._opened
-        if opened is None or opened.manifest["id"] != self._folders.current()[1]["id"]:
+        if (
+            opened is None
+            or opened.manifest["id"] != self._folders.current()[1]["id"]
+            or opened.corrections_stamp != CorrectionJournal(self.root).stamp()
+        ):
             opened = self._opened = Tagger(self._folders, self.device)
         return opened
 

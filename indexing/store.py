@@ -268,6 +268,13 @@ class FeatureStore:
         puts += [(b"files", _path_key(path), fact.to_bytes()) for path, fact in facts.items()]
         self._store.write(puts, [])
 
+    def find(self, content: bytes) -> NDArray[np.float32] | None:
+        """Return the vector of one content hash, float32 (n_dims,); None where there is none."""
+        (value,) = self._store.read(self._table, [content])
+        if value is None or len(value) != 4 * self.n_dims:
+            return None
+        return np.frombuffer(value, np.float32)
+
     def fetch(self, contents: Sequence[bytes]) -> NDArray[np.float32]:
         """Return the vectors of ``contents``, float32 (n, n_dims), in that order.
 

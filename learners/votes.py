@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from indexing.errors import InputError
+from learners.corrections import CorrectedTags
 from learners.tag_matrix import TagMatrix, locate
 
 if TYPE_CHECKING:
@@ -141,18 +142,27 @@ def tag_votes(voters: Voters, tags: TagMatrix) -> NDArray[np.float32]:
     voters : Voters
         Who votes; see :func:`voters`.
     tags : TagMatrix
-        The matrix that the voters' positions refer to.
+        The matrix that the voters' positions refer to. Where it is corrected, the weights of
+        the voters that are known not to have the tag are taken off.
 
     Returns
     -------
     ndarray of float32, shape (n_queries, n_tags)
-        Never negative.
+        Negative only where more weight was corrected against a tag than carries it.
 
     Notes
     -----
     Only the tags that voters carry are touched: the cost is the number of votes cast, plus
     the output itself.
     """
+    votes = _summed(voters, tags)
+    if isinstance(tags, CorrectedTags):
+        votes -= _summed(voters, tags.forbidden)
+    return votes
+
+
+def _summed(voters: Voters, tags: TagMatrix) -> NDArray[np.float32]:
+    """Sum the weights of the voters that have a cell in the matrix, float32 (n_queries, n_tags)."""
     n_queries, n_tags = len(voters.positions), tags.n_tags
     lengths = np.diff(tags.indptr)
     voting = voters.positions >= 0

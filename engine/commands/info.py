@@ -61,6 +61,7 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         f"pictures   {counts['indexed']:,} indexed, {counts['tagged']:,} tagged, "
         f"{counts['voters']:,} vote, {counts['refused']:,} refused",
         f"tags       {counts['tags']:,}",
+        *_correction_lines(facts["corrections"]),
         f"extractor  {extractor['name']}, {extractor['n_dims']:,} dims, {extractor['runtime']}",
         f"index      {index['form']}, {index['metric']}, {index['bytes_per_image']:,.0f} bytes a "
         f"picture, recall@100 {recall}",
@@ -70,6 +71,19 @@ def _lines(facts: dict[str, Any]) -> list[str]:
     for name, learner in facts["learners"].items():
         lines += _learner_lines(name, learner, is_best=name == facts["answers_with"])
     return lines
+
+
+def _correction_lines(corrections: dict[str, int]) -> list[str]:
+    """Return what is to be said of what people taught, if they did."""
+    if not corrections["steps"]:
+        return []
+    unseen = corrections["unseen"]
+    asleep = f"; {unseen:,} not seen by this network: teach them again" * bool(unseen)
+    return [
+        f"taught     {counted(corrections['steps'], 'correction')} of "
+        f"{counted(corrections['pictures'], 'picture')}: {corrections['added']:,} added, "
+        f"{corrections['removed']:,} removed{asleep}"
+    ]
 
 
 def _learner_lines(name: str, learner: dict[str, Any], *, is_best: bool) -> list[str]:

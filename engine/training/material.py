@@ -4,11 +4,13 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.corrected import open_corrected
 from engine.generations import WholeGeneration
 from engine.held_out import hold_out
 from engine.own_index import build_own_index
@@ -50,7 +52,7 @@ class Material:
     Parameters
     ----------
     tagged : TaggedPictures
-        Those that vote.
+        Those that vote, corrected.
     index : Index
         Of all vectors as they are.
     vectors : StoredVectors
@@ -70,12 +72,15 @@ class Material:
     device: str
 
     @classmethod
-    def of(cls, found: WholeGeneration, store: WorkspaceStore, device: str) -> "Material":
-        """Open a generation."""
-        tagged = TaggedPictures.load(found.folder)
+    def of(
+        cls, root: Path, found: WholeGeneration, store: WorkspaceStore, device: str
+    ) -> "Material":
+        """Open a generation of the workspace at ``root``, with what people corrected there."""
         extractor = found.manifest["extractor"]
         features = store.features(extractor["digest"], extractor["n_dims"])
         transform = VectorTransform.load(found.folder / "transform")
+        read = TaggedPictures.load(found.folder)
+        tagged = open_corrected(root, extractor, read, transform).to_train_on
         return cls(
             tagged=tagged,
             index=load_index(found.folder / "index", device=device),

@@ -102,7 +102,7 @@ def train_workspace(
                 "'engine build PICTURES' first"
             )
         with WorkspaceStore(folders.store) as store:
-            material = Material.of(found, store, device)
+            material = Material.of(root, found, store, device)
             check_enough(material.tagged, name)
             before = measured_knn(material, found.manifest["learners"]["knn"]["params"], told)
             trial = try_out(material, name, params, told)

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from engine.cli import cli
 from engine.generations import GenerationFolders
+from engine.network import open_recorded
 from engine.progress import ProgressBars, waiting
 from engine.tagger import Tagger
 from tests.engine.conftest import COLORS, write_picture
@@ -130,17 +131,17 @@ def test_a_terminal_that_does_not_know_its_width_has_80_columns(
 def test_a_network_that_is_long_in_opening_says_so(built, new, terminal, monkeypatch):
     monkeypatch.setattr("engine.tagger._SHOWN_AFTER", 0.01)
     gate = threading.Event()
-    opened = Tagger._open_extractor
+    opened = open_recorded
 
-    def slowly(self):
+    def slowly(*recorded):
         assert gate.wait(10)
-        return opened(self)
+        return opened(*recorded)
 
     def waits(stage):
         gate.set()
         return waiting(stage)
 
-    monkeypatch.setattr(Tagger, "_open_extractor", slowly)
+    monkeypatch.setattr("engine.tagger.open_recorded", slowly)
     tagger = Tagger(GenerationFolders(built.root), waiting=waits)
     assert next(tagger.tag([new])).tags
     assert "opening toy (compiled once, then kept) ..." in terminal.getvalue()

@@ -1,0 +1,248 @@
+"""Corrections of tags, heard at once: what ``engine teach`` does."""
+
+import hashlib
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.corrections import CorrectionJournal, Step, taught_pictures
+from engine.generations import GenerationFolders
+from engine.network import open_recorded
+from engine.tagged import TaggedPictures
+from indexing.errors import InputError, PictureError
+from indexing.extractors import FeatureExtractor
+from indexing.pixels import decode, read_picture
+from indexing.records import printable_path
+from indexing.store import FeatureStore, WorkspaceStore
+from indexing.tags import merge_tags, tag_key
+
+__all__ = ["TeachReport", "bring_features", "teach_workspace", "undo_teaching"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeachReport:
+    """What a correction did.
+
+    Parameters
+    ----------
+    step : Step
+        What was recorded.
+    n_steps : int
+        Steps in the journal now.
+    new_tags : tuple of str
+        Added tags that the workspace did not have.
+    is_read : bool
+        Whether the picture, or a copy of it, is among those that vote without corrections.
+    votes : bool
+        Whether it votes from now on; one of which only removals are known speaks against them.
+    """
+
+    step: Step
+    n_steps: int
+    new_tags: tuple[str, ...]
+    is_read: bool
+    votes: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that ``--json`` prints."""
+        return {
+            **self.step.to_json(),
+            "new_tags": list(self.new_tags),
+            "indexed_as_tagged": self.is_read,
+            "votes": self.votes,
+            "steps": self.n_steps,
+        }
+
+
+def teach_workspace(
+    root: Path,
+    image: Path,
+    add: Iterable[str] = (),
+    remove: Iterable[str] = (),
+    device: str = "auto",
+) -> TeachReport:
+    """Record a correction of the tags of a picture; the next answer knows it.
+
+    Parameters
+    ----------
+    root : Path
+        The workspace folder.
+    image : Path
+        A picture, indexed or not; it is read, never changed.
+    add, remove : iterable of str
+        Tags that it has, and that it has not.
+    device : {"auto", "cpu", "cuda"}
+        Where the network runs, if the picture has to go through it.
+
+    Returns
+    -------
+    TeachReport
+
+    Raises
+    ------
+    InputError
+        There is no tag, a tag is blank or both added and removed, or the picture cannot be read.
+    ArtifactError
+        Nothing was built here, or what was is damaged.
+    LockedError
+        Another process writes this workspace.
+    """
+    added, removed = _checked_tags(add, remove)
+    try:
+        data = read_picture(image)
+    except PictureError as error:
+        raise InputError(_unreadable(image, error)) from error
+    step = Step(
+        content=hashlib.sha256(data).digest(),
+        path=Path(image).absolute(),
+        added=added,
+        removed=removed,
+    )
+    folders = GenerationFolders(root)
+    folders.current()  # a workspace that is not there is not made by looking for it
+    journal = CorrectionJournal(root)
+    with folders.lock():
+        folder, manifest = folders.current()
+        before = journal.read()
+        recorded = manifest["extractor"]
+        digest, n_dims = recorded["digest"], recorded["n_dims"]
+        feature = journal.feature(digest, step.content, n_dims)
+        if feature is None:
+            with WorkspaceStore(folders.store) as store:
+                feature = store.features(digest, n_dims).find(step.content)
+        if feature is None:
+            feature = _extracted(image, data, open_recorded(folder, manifest, device))
+        # The feature first: a step without one would not be heard.
+        journal.keep_feature(digest, step.content, feature)
+        journal.write((*before, step))
+    read = TaggedPictures.load(folder)
+    known = {tag_key(tag) for tag in read.vocabulary}
+    known |= {key for one in taught_pictures(before).values() for key in one.added}
+    is_read = bool(read.places_of(step.content))
+    taught = taught_pictures((*before, step))[step.content]
+    return TeachReport(
+        step=step,
+        n_steps=len(before) + 1,
+        new_tags=tuple(tag for tag in added if tag_key(tag) not in known),
+        is_read=is_read,
+        votes=is_read or (bool(taught.added) and step.content not in read.abstaining),
+    )
+
+
+def undo_teaching(root: Path) -> tuple[Step, int]:
+    """Take the last correction back.
+
+    Parameters
+    ----------
+    root : Path
+        The workspace folder.
+
+    Returns
+    -------
+    step : Step
+        What was taken back.
+    n_steps : int
+        Steps that are left.
+
+    Raises
+    ------
+    InputError
+        Nothing is taught.
+    ArtifactError
+        Nothing was built here, or the journal is damaged.
+    LockedError
+        Another process writes this workspace.
+    """
+    folders = GenerationFolders(root)
+    folders.current()
+    journal = CorrectionJournal(root)
+    with folders.lock():
+        steps = journal.read()
+        if not steps:
+            raise InputError(
+                f"no correction is left in {printable_path(root)} to be taken back; "
+                "'engine teach IMAGE --add TAG' makes one"
+            )
+        journal.write(steps[:-1])
+    return steps[-1], len(steps) - 1
+
+
+def bring_features(root: Path, extractor: FeatureExtractor, features: FeatureStore) -> None:
+    """See that the pictures that were taught have a feature of a network: else they are not heard.
+
+    Parameters
+    ----------
+    root : Path
+        The workspace folder, whose lock is held.
+    extractor : FeatureExtractor
+        The network, which may be another one than before.
+    features : FeatureStore
+        What it made of the indexed pictures.
+    """
+    journal = CorrectionJournal(root)
+    digest = extractor.fingerprint.digest
+    missing = []
+    for one in taught_pictures(journal.read()).values():
+        if journal.feature(digest, one.content, extractor.n_dims) is not None:
+            continue
+        feature = features.find(one.content)
+        try:
+            if feature is None:
+                data = read_picture(one.path)
+                if hashlib.sha256(data).digest() != one.content:
+                    raise InputError("another picture lies there now")
+                feature = _extracted(one.path, data, extractor)
+        except InputError as error:
+            missing.append(f"{printable_path(one.path)} ({error})")
+            continue
+        journal.keep_feature(digest, one.content, feature)
+    if missing:
+        logger.warning(
+            "%d taught pictures are not heard by their neighbours until they are taught again or "
+            "indexed, since this network has not seen them: %s",
+            len(missing),
+            ", ".join(missing),
+        )
+
+
+def _checked_tags(
+    add: Iterable[str], remove: Iterable[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    if isinstance(add, str) or isinstance(remove, str):
+        raise InputError("a tag as plain text; lists of tags are accepted; put it into a list")
+    given = tuple(add), tuple(remove)
+    if any(not tag_key(tag) for tags in given for tag in tags):
+        raise InputError("a tag is blank; a text is accepted; leave it out")
+    added, removed = (merge_tags(tags) for tags in given)
+    if not added and not removed:
+        raise InputError("no tag to add or to remove; at least one is accepted; name one")
+    both = {tag_key(tag) for tag in added} & {tag_key(tag) for tag in removed}
+    if both:
+        raise InputError(
+            f"{min(both)!r} is to be added and removed; one of the two is accepted; choose"
+        )
+    return added, removed
+
+
+def _extracted(image: Path, data: bytes, extractor: FeatureExtractor) -> NDArray[np.float32]:
+    try:
+        feature = extractor.extract(decode(data, extractor.framing)[None])[0]
+    except PictureError as error:
+        raise InputError(_unreadable(image, error)) from error
+    if not np.isfinite(feature).all():
+        raise InputError(
+            f"{printable_path(image)}: no finite feature comes of it; a picture that the network "
+            "can read is accepted; teach another"
+        )
+    return np.asarray(feature, np.float32)
+
+
+def _unreadable(image: Path, error: PictureError) -> str:
+    return f"{printable_path(image)} cannot be read ({error}); a picture is accepted; see the path"

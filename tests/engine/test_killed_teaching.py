@@ -1,0 +1,79 @@
+"""A correction that is killed at any moment is there whole, or not at all."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine import Workspace
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# As in test_killed_builds: the process kills itself at one of the events of its work.
+PROGRAM = """
+import os, signal, sys
+import faiss, lmdb
+import engine.teaching, engine.commands.teach
+from indexing.extractors import EXTRACTORS
+from engine.cli import cli
+
+EXTRACTORS["toy"] = "tests.toy_extractor:open_toy"
+last_event = int(sys.argv.pop(1))
+n_events = 0
+
+def count(event, arguments):
+    global n_events
+    n_events += 1
+    if n_events == last_event:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(count)
+cli.main(standalone_mode=False)
+print(n_events, file=sys.stderr)
+"""
+
+
+def run(workspace, last_event, *arguments):
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(last_event), "teach", *arguments, "-w", str(workspace)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("is_undone", [False, True])
+def test_kills_leave_the_correction_whole_or_not_there(built, library, tmp_path, is_undone):
+    new = tmp_path / "new.png"
+    (library / "blue3.png").rename(new)
+    built.teach(library / "green3.png", add=["Meadow"])
+    first = built.corrections()
+    arguments = ["--undo"] if is_undone else [str(new), "--add", "Sunset"]
+    calm = run(built.root, 0, *arguments, "--json")
+    assert calm.returncode == 0, calm.stderr
+    n_events = int(calm.stderr.splitlines()[-1])
+    last = Workspace(built.root).corrections()
+    seen = set()
+    for event in [*range(1, n_events, max(1, n_events // 6)), n_events]:
+        if is_undone:
+            built.teach(library / "green3.png", add=["Meadow"])
+        else:
+            built.undo_teaching()
+        assert Workspace(built.root).corrections() == first
+        killed = run(built.root, event, *arguments)
+        assert killed.returncode == -signal.SIGKILL
+        found = Workspace(built.root).corrections()
+        assert found in (first, last)
+        seen.add(found)
+        # Whatever is there is heard, and the next step is taken.
+        (answer,) = Workspace(built.root).tag([new])
+        assert ("Sunset" in [tag.tag for tag in answer.tags]) == (len(found) == 2)
+        if found == first:
+            again = run(built.root, 0, *arguments, "--json")
+            assert json.loads(again.stdout)["steps"] == len(last)
+        assert Workspace(built.root).corrections() == last
+    assert seen == {first, last}
