@@ -41,6 +41,7 @@ __all__ = [
     "GenerationFolders",
     "WholeGeneration",
     "find_workspace",
+    "find_workspace_if_any",
     "inherit",
     "workspace_for_build",
 ]
@@ -83,6 +84,21 @@ def find_workspace(given: str | os.PathLike[str] | None = None) -> Path:
     ArtifactError
         There is none.
     """
+    folder = find_workspace_if_any(given)
+    if folder is None:
+        raise ArtifactError(
+            f"no workspace found: there is no {WORKSPACE_FOLDER} folder in {Path.cwd()} or above; "
+            "make one with 'engine build PICTURES', or name one with -w DIR or "
+            f"${WORKSPACE_VARIABLE}"
+        )
+    return folder
+
+
+def find_workspace_if_any(given: str | os.PathLike[str] | None = None) -> Path | None:
+    """Return the workspace folder, found as by :func:`find_workspace`; None where there is none.
+
+    A folder that is named is returned whether it exists or not.
+    """
     folder = _named_workspace(given)
     if folder is not None:
         return folder
@@ -90,18 +106,12 @@ def find_workspace(given: str | os.PathLike[str] | None = None) -> Path:
     for parent in (here, *here.parents):
         if (parent / WORKSPACE_FOLDER).is_dir():
             return parent / WORKSPACE_FOLDER
-    raise ArtifactError(
-        f"no workspace found: there is no {WORKSPACE_FOLDER} folder in {here} or above; make one "
-        f"with 'engine build PICTURES', or name one with -w DIR or ${WORKSPACE_VARIABLE}"
-    )
+    return None
 
 
 def workspace_for_build(given: str | os.PathLike[str] | None = None) -> Path:
     """Return the workspace that a build writes: the one that is found, else ``.engine`` here."""
-    try:
-        return find_workspace(given)
-    except ArtifactError:
-        return Path.cwd() / WORKSPACE_FOLDER
+    return find_workspace_if_any(given) or Path.cwd() / WORKSPACE_FOLDER
 
 
 def _named_workspace(given: str | os.PathLike[str] | None) -> Path | None:

@@ -16,7 +16,7 @@ from indexing.extractors import FeatureExtractor
 from indexing.pixels import Framing, decode, read_picture
 from indexing.records import printable_path
 
-__all__ = ["Query", "Unreadable", "read_queries"]
+__all__ = ["Query", "Unreadable", "read_queries", "read_square"]
 
 # Pictures that are answered together; more would only delay the first answer.
 _ANSWERED_TOGETHER = 256
@@ -71,7 +71,7 @@ def read_queries(
     def frames() -> Generator[tuple[tuple[int, bytes], NDArray[np.uint8]], None, None]:
         framing = extractor.framing
         places = range(len(images))
-        work = run_ahead(places, lambda place: _read(images[place], framing))
+        work = run_ahead(places, lambda place: read_square(images[place], framing))
         with contextlib.closing(work) as readings:
             for place, read in readings:
                 if isinstance(read, Unreadable):
@@ -92,7 +92,16 @@ def read_queries(
     yield order.take()
 
 
-def _read(image: str | Path, framing: Framing) -> tuple[bytes, NDArray[np.uint8]] | Unreadable:
+def read_square(
+    image: str | Path, framing: Framing
+) -> tuple[bytes, NDArray[np.uint8]] | Unreadable:
+    """Read and decode one picture.
+
+    Returns
+    -------
+    tuple of (bytes, ndarray of uint8, shape (size, size, 3)) or Unreadable
+        The sha256 of the file and its pixels as a network sees them, or why there are none.
+    """
     try:
         data = read_picture(Path(image))
         return hashlib.sha256(data).digest(), decode(data, framing)

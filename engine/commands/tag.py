@@ -1,8 +1,9 @@
 """``engine tag``: the tags of pictures."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,7 +17,15 @@ from engine.commands.options import (
 from engine.results import TagAnswer
 from indexing.errors import InputError
 
+if TYPE_CHECKING:
+    from engine.emission import Emission
+
 __all__ = ["tag"]
+
+_NO_WORKSPACE = (
+    "No workspace here: general words answer, from what the network was trained to tell. For your "
+    "own tags, and who voted: engine build PICTURES"
+)
 
 
 @click.command()
@@ -71,6 +80,7 @@ def tag(
 ) -> None:
     """Tag pictures by the vote of their nearest tagged neighbours.
 
+    Where there is no workspace, general words answer, from what the network was trained to tell.
     A picture that cannot be read is answered as such and does not stop the others; the exit
     code is then 1.
 
@@ -80,17 +90,16 @@ def tag(
       engine tag --top 3 --explain --json *.jpg
     """  # noqa: D301 - click reads the backspace
     from engine.emission import Emission
-    from engine.generations import GenerationFolders, find_workspace
-    from engine.progress import waiting
-    from engine.tagger import Tagger
+    from engine.generations import find_workspace_if_any
 
     emission = Emission(top=top, threshold=threshold, precision=precision, min_voters=min_voters)
-    tagger = Tagger(GenerationFolders(find_workspace(workspace)), device, waiting)
-    if precision is not None:
-        click.echo(cost_of_precision(precision, tagger.precision_cut(precision, learner)), err=True)
-    answers = tagger.tag(
-        images, learner=learner, emission=emission, explain=explain or sheet is not None
-    )
+    root = find_workspace_if_any(workspace)
+    if root is None:
+        options = {"learner": learner, "precision": precision, "min-voters": min_voters}
+        _refuse_without_workspace({**options, "explain": explain})
+        answers = _general_answers(images, emission, device)
+    else:
+        answers = _answers(images, root, learner, emission, device, explain or sheet is not None)
     if sheet is not None:
         _check_writable(sheet)
     kept, gone = _say(answers, explain=explain, as_json=as_json, goes_on=sheet is not None)
@@ -103,6 +112,48 @@ def tag(
         raise gone
     if any(answer.error is not None for answer in kept):
         raise click.exceptions.Exit(1)
+
+
+def _answers(
+    images: Sequence[Path],
+    root: Path,
+    learner: str | None,
+    emission: "Emission",
+    device: str,
+    explain: bool,
+) -> Iterator[TagAnswer]:
+    """Ask a workspace, and say first what a wanted precision costs."""
+    from engine.generations import GenerationFolders
+    from engine.progress import waiting
+    from engine.tagger import Tagger
+
+    tagger = Tagger(GenerationFolders(root), device, waiting)
+    precision = emission.precision
+    if precision is not None:
+        click.echo(cost_of_precision(precision, tagger.precision_cut(precision, learner)), err=True)
+    return tagger.tag(images, learner=learner, emission=emission, explain=explain)
+
+
+def _general_answers(
+    images: Sequence[Path], emission: "Emission", device: str
+) -> Iterator[TagAnswer]:
+    """Answer where nothing was built, and say so."""
+    from engine.general import GeneralTagger
+    from engine.progress import waiting
+
+    click.echo(_NO_WORKSPACE, err=True)
+    return GeneralTagger(device, waiting).tag(images, emission)
+
+
+def _refuse_without_workspace(options: Mapping[str, object]) -> None:
+    """Refuse what only the tagged pictures of a workspace can answer."""
+    for name, value in options.items():
+        if value:
+            raise InputError(
+                f"--{name} was given and there is no workspace; it is accepted where tagged "
+                "pictures were indexed; make a workspace with 'engine build PICTURES', or name one "
+                "with -w DIR"
+            )
 
 
 def _say(

@@ -119,7 +119,7 @@ def run_process(*arguments, cwd):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["tag", "a.jpg"], 1, "Error: no workspace found: there is no .engine folder in "),
+        (["search", "a.jpg"], 1, "Error: no workspace found: there is no .engine folder in "),
         (["build", "nowhere"], 1, "Error: "),
         (["tag"], 2, "Missing argument 'IMAGE ...'"),
         (["paint"], 2, "No such command 'paint'"),
