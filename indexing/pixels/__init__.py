@@ -17,8 +17,18 @@ colors: the Huffman code falls into step again. Damage inside a progressive JPEG
 uncompressed pixels passes unseen.
 """
 
+from indexing.pixels.capture import Capture, capture_of
 from indexing.pixels.decoding import Framing, Resample, decode, open_rgb
 from indexing.pixels.limits import DecodeLimits
 from indexing.pixels.reading import read_picture
 
-__all__ = ["DecodeLimits", "Framing", "Resample", "decode", "open_rgb", "read_picture"]
+__all__ = [
+    "Capture",
+    "DecodeLimits",
+    "Framing",
+    "Resample",
+    "capture_of",
+    "decode",
+    "open_rgb",
+    "read_picture",
+]

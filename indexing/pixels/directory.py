@@ -18,6 +18,7 @@ _CODES = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: 
 _BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _BYTES |= {16: 8, 17: 8, 18: 8}
 
+_ASCII = 2
 _ORIENTATION = 274
 # Far beyond what files have: a palette has 196,608 values, a directory some tens of entries.
 _MAX_ENTRIES, _MAX_VALUES = 2**16, 2**20
@@ -25,7 +26,7 @@ _MAX_ENTRIES, _MAX_VALUES = 2**16, 2**20
 
 @dataclass(frozen=True)
 class Directory:
-    """The first directory of a TIFF file.
+    """A directory of a TIFF file: the first one, or one that a tag of it points to.
 
     Parameters
     ----------
@@ -62,6 +63,11 @@ class Directory:
         big = magic == 43
         offset: int
         (offset,) = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)
+        return cls._at(data, order, big, offset)
+
+    @classmethod
+    def _at(cls, data: bytes, order: str, big: bool, offset: int) -> "Directory":
+        """Read the directory that lies at an offset."""
         head = 8 if big else 2
         if offset + head > len(data):
             raise truncated("the directory of tags is missing")
@@ -90,6 +96,32 @@ class Directory:
         if kind not in _CODES or count > _MAX_VALUES:
             raise damaged(f"tag {tag} has {count} values of type {kind}")
         return struct.unpack_from(f"{self.order}{count}{_CODES[kind]}", self.data, where)
+
+    def text(self, tag: int) -> str:
+        """Return the text of a tag, without what fills it up; empty if the tag is absent.
+
+        Raises
+        ------
+        PictureError
+            TRUNCATED if the text lies past the end, DAMAGED if it is none.
+        """
+        if tag not in self.entries:
+            return ""
+        kind, count, where = self._values(tag)
+        if kind != _ASCII or count > _MAX_VALUES:
+            raise damaged(f"tag {tag} has {count} values of type {kind}")
+        return self.data[where : where + count].split(b"\0")[0].decode("latin-1").strip()
+
+    def pointed_to(self, tag: int) -> "Directory | None":
+        """Return the directory that a tag points to; None if the tag is absent.
+
+        Raises
+        ------
+        PictureError
+            TRUNCATED if it lies past the end, DAMAGED if the tag is no pointer.
+        """
+        offsets = self.integers(tag)
+        return self._at(self.data, self.order, self.big, offsets[0]) if offsets else None
 
     def with_only(self, tags: frozenset[int]) -> bytes:
         """Return the file with a directory of only `tags` in place of all its directories.
