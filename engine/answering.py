@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.album import Album
 from engine.corrected import CorrectedPictures
 from engine.emission import Emission
 from engine.explain import Explainer
@@ -71,7 +72,7 @@ class Answering:
         self._explainer = explainer
 
     def __call__(
-        self, queries: Sequence[Query], vectors: NDArray[np.float32]
+        self, queries: Sequence[Query], vectors: NDArray[np.float32], album: Album | None = None
     ) -> list[tuple[RankedTag, ...]]:
         """Return the tags of each query, best first.
 
@@ -80,6 +81,9 @@ class Answering:
         queries : sequence of Query
         vectors : ndarray of float32, shape (n_queries, n_dims)
             As the transform gives them.
+        album : Album, optional
+            Of these queries, where they share evidence. The voters of one are then counted for
+            all of them.
         """
         if not queries:
             return []
@@ -92,16 +96,21 @@ class Answering:
         batch = questions.batch(self._served)
         uncorrected = self._learner.predict_scores(batch)
         heard = self._pictures.heard(self._learner, vectors, self._vectors_index)
-        scores = heard.corrected(uncorrected)
+        alone = heard.corrected(uncorrected)
+        scores = alone if album is None else album.scores(alone)
         ballots = voters_of(self._learner, batch)
         added, removed = self._pictures.facts([query.content for query in queries])
         confirmed = self._confirmed(own_places) | added
         n_voters = None
         if ballots is not None:
             n_voters = tag_votes(ballots.weighing_one(), self._tagged.tags)
+            if album is not None:
+                n_voters = np.broadcast_to(n_voters.sum(axis=0), n_voters.shape)
         probabilities = probabilities_of(self._learner, batch)
         if probabilities is not None:
             probabilities = heard.corrected(probabilities)
+            if album is not None:
+                probabilities = album.probabilities(probabilities)
         emitted = self._emission.allows(scores, n_voters, probabilities, self._least)
         allowed = confirmed | (emitted & ~removed)
         most = self._emission.most(scores.shape, quantities_of(self._learner, batch, confirmed))
@@ -125,10 +134,13 @@ class Answering:
         ]
         if self._explainer is None:
             return answers
+        sources = self._learner.sources(batch) | heard.sources(uncorrected)
+        if album is not None:
+            sources["together"] = scores - alone
         return self._explainer(
             answers,
             ballots,
-            self._learner.sources(batch) | heard.sources(uncorrected),
+            sources,
             votes_of(self._learner, batch),
             questions.search(self._vectors_index()),
         )

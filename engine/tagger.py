@@ -1,7 +1,7 @@
 """Tag and search pictures against one generation of a workspace."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.album import Album
 from engine.answering import Answering
 from engine.corrected import CorrectedPictures, open_corrected
 from engine.corrections import CorrectionJournal
@@ -177,6 +178,7 @@ class Tagger:
         learner: str | None = None,
         emission: Emission | None = None,
         explain: bool = False,
+        together: bool = False,
     ) -> Iterator[TagAnswer]:
         """Answer with the tags of each picture, in order.
 
@@ -188,6 +190,9 @@ class Tagger:
         emission : Emission, optional
         explain : bool, default=False
             Whether each tag comes with its sources and voters.
+        together : bool, default=False
+            Whether the pictures are of one event and share evidence
+            (:class:`learners.together.Together`).
 
         Yields
         ------
@@ -203,9 +208,17 @@ class Tagger:
             served, self.pictures, lambda: self.index, blocks, emission or Emission(), explainer
         )
         started = time.perf_counter()
-        for run in read_queries(images, self.extractor):
+        runs: Iterable[list[Query | Unreadable]] = read_queries(images, self.extractor)
+        if together:
+            runs = [[asked for run in runs for asked in run]]
+        for run in runs:
             queries = [asked for asked in run if isinstance(asked, Query)]
-            answers = iter(answering(queries, self.vectors(queries)))
+            vectors = self.vectors(queries)
+            album = None
+            if together:
+                pairs = zip(images, run, strict=True)
+                album = Album.of([i for i, asked in pairs if isinstance(asked, Query)], vectors)
+            answers = iter(answering(queries, vectors, album))
             seconds = (time.perf_counter() - started) / max(1, len(queries))
             for asked in run:
                 if isinstance(asked, Unreadable):

@@ -183,10 +183,11 @@ class Workspace:
         learner: str | None = None,
         emission: "Emission | None" = None,
         explain: bool = False,
+        together: bool = False,
     ) -> Iterator[TagAnswer]:
         """Answer with the tags of each picture, in order; see :meth:`engine.tagger.Tagger.tag`."""
         return self._tagger().tag(
-            _paths(images), learner=learner, emission=emission, explain=explain
+            _paths(images), learner=learner, emission=emission, explain=explain, together=together
         )
 
     def tag_one(self, image: str | os.PathLike[str]) -> TagAnswer:

@@ -57,6 +57,11 @@ _NO_WORKSPACE = (
 )
 @click.option("--explain", is_flag=True, help="Show which pictures voted for each tag.")
 @click.option(
+    "--together",
+    is_flag=True,
+    help="The pictures are of one event: tag each beside the others, the nearer the more.",
+)
+@click.option(
     "--sheet",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
@@ -73,6 +78,7 @@ def tag(
     min_voters: int,
     learner: str | None,
     explain: bool,
+    together: bool,
     sheet: Path | None,
     device: str,
     workspace: Path | None,
@@ -96,10 +102,13 @@ def tag(
     root = find_workspace_if_any(workspace)
     if root is None:
         options = {"learner": learner, "precision": precision, "min-voters": min_voters}
-        _refuse_without_workspace({**options, "explain": explain})
+        _refuse_without_workspace({**options, "explain": explain, "together": together})
         answers = _general_answers(images, emission, device)
     else:
-        answers = _answers(images, root, learner, emission, device, explain or sheet is not None)
+        is_explained = explain or sheet is not None
+        answers = _answers(
+            images, root, learner, emission, device, explain=is_explained, together=together
+        )
     if sheet is not None:
         _check_writable(sheet)
     kept, gone = _say(answers, explain=explain, as_json=as_json, goes_on=sheet is not None)
@@ -120,7 +129,9 @@ def _answers(
     learner: str | None,
     emission: "Emission",
     device: str,
+    *,
     explain: bool,
+    together: bool,
 ) -> Iterator[TagAnswer]:
     """Ask a workspace, and say first what a wanted precision costs."""
     from engine.generations import GenerationFolders
@@ -131,7 +142,9 @@ def _answers(
     precision = emission.precision
     if precision is not None:
         click.echo(cost_of_precision(precision, tagger.precision_cut(precision, learner)), err=True)
-    return tagger.tag(images, learner=learner, emission=emission, explain=explain)
+    return tagger.tag(
+        images, learner=learner, emission=emission, explain=explain, together=together
+    )
 
 
 def _general_answers(
