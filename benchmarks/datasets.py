@@ -75,6 +75,13 @@ class Dataset:
         )
 
     @cached_property
+    def labelled_training(self) -> NDArray[np.int64]:
+        """Positions of the pictures whose labels may be learned, int64 (n_training,)."""
+        return _positions(
+            self.corpus.records, lambda r: r.split in _TRAINING_SPLITS and r.labels is not None
+        )
+
+    @cached_property
     def digest(self) -> str:
         """Sixteen hex digits that change with the pictures' names, splits, tags or labels."""
         facts = [
@@ -142,11 +149,13 @@ def exercises(
         If the data set lacks the split, or has no tagged pictures to learn from.
     """
     records = dataset.corpus.records
-    train = dataset.training
-    spellings = display_spellings(records[i].tags or () for i in train)
-    counts = _matrix([records[i].tags or () for i in train], train, list(spellings)).counts
+    train = dataset.labelled_training if protocol.reads_tags else dataset.training
+    learned = [_truth(records[i]) if protocol.reads_tags else records[i].tags for i in train]
+    spellings = display_spellings(tags or () for tags in learned)
+    counts = _matrix(learned, train, list(spellings)).counts
     keys = [list(spellings)[column] for column in protocol.vocabulary.choose(counts)]
     vocabulary = np.array([spellings[key] for key in keys], dtype=np.str_)
+    typed = list(display_spellings(records[i].tags or () for i in train))
 
     def tagged(positions: NDArray[np.int64], truth: bool) -> TaggedSet:
         lists = [_truth(records[i]) if truth else records[i].tags or () for i in positions]
@@ -159,9 +168,12 @@ def exercises(
             features=None if features is None else features[positions],
             blocks=blocks,
             pictures=None if dataset.pictures is None else dataset.pictures.take(positions),
+            inputs=_matrix([records[i].tags for i in positions], positions, typed)
+            if protocol.reads_tags
+            else None,
         )
 
-    known = tagged(train, truth=False)
+    known = tagged(train, truth=protocol.reads_tags)
     drawn: _Drawn = {
         "completion": protocol.completion,
         "n_examples": protocol.n_examples,

@@ -43,6 +43,8 @@ class TaggedSet:
         Widths of the parts of a feature that are layers of their own.
     pictures : Pictures, optional
         Their pixels, for learners that look at them. None = there are none.
+    inputs : TagMatrix, optional
+        Tags that people typed, of a vocabulary of their own, where `tags` are labels.
     """
 
     image_ids: NDArray[np.str_]
@@ -52,6 +54,7 @@ class TaggedSet:
     features: NDArray[np.float32] | None = None
     blocks: tuple[int, ...] | None = None
     pictures: Pictures | None = None
+    inputs: TagMatrix | None = None
 
     @property
     def n_images(self) -> int:
@@ -79,6 +82,7 @@ class TaggedSet:
             features=None if self.features is None else self.features[positions],
             blocks=self.blocks,
             pictures=None if self.pictures is None else self.pictures.take(positions),
+            inputs=None if self.inputs is None else self.inputs.take(positions),
         )
 
 

@@ -76,7 +76,7 @@ def pose(
         )
     truth = asked.tags.toarray()
     given = np.zeros_like(truth)
-    given_matrix = inputs = None
+    given_matrix, inputs = asked.inputs, training.inputs
     if completion is not None:
         given = given_tags(truth, completion, seed)
         truth = truth & ~given

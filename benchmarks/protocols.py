@@ -33,6 +33,7 @@ class Emit(StrEnum):
     EXACTLY = "exactly"
     PREDICTED_QUANTITY = "predicted quantity"
     ABOVE = "above"
+    EACH_WAY = "each way"
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class Emission:
     ----------
     how : Emit, default=Emit.EXACTLY
     number : float, default=5
-        Tags a picture, or the threshold; not read where the quantity is predicted.
+        Tags a picture, or the threshold; not read where the number is told a picture:
+        predicted, or each way (:class:`benchmarks.counting.Count`).
 
     Examples
     --------
@@ -69,6 +71,8 @@ class Emission:
                 return f"exactly {int(self.number)} tags"
             case Emit.ABOVE:
                 return f"tags that score above {self.number:g}"
+            case Emit.EACH_WAY:
+                return "a fixed number of tags, as many as predicted, as many as are true"
             case _:
                 return "as many tags as the method predicts"
 
@@ -87,9 +91,12 @@ class Emission:
         """Return what is measured of every method."""
         cutoff = int(self.number) if self.how is Emit.EXACTLY else 5
         names = ["map", "miap", f"ndcg@{cutoff}"]
-        names += [f"{name}{self.suffix}" for name in ("c-p", "c-r", "c-f1", "i-f1", "h-f1", "n+")]
+        decided = ["c-p", "c-r", "c-f1", "i-f1", "h-f1", "n+"]
+        if self.how is Emit.EACH_WAY:
+            decided[3:3] = ["i-p", "i-r"]
+        names += [f"{name}{self.suffix}" for name in decided]
         names.append(f"accuracy@{cutoff}")
-        if self.how is Emit.PREDICTED_QUANTITY:
+        if self.suffix == "@lqp":
             names += ["lqp-accuracy", "lqp-mse"]
         return tuple(map(parse_measure, names))
 
@@ -180,6 +187,9 @@ class Protocol:
         Which tags count as given by a method.
     completion : Completion, optional
         Part of the tags is input.
+    reads_tags : bool, default=False
+        Learn from the labels; the tags that people typed are input, whole, and neither
+        candidates nor truth unless they are labels too. Instead of `completion`.
     n_examples : int, optional
         Learn from about so many training pictures a tag (:func:`few_examples`).
     seed : int, default=0
@@ -196,6 +206,7 @@ class Protocol:
     vocabulary: Vocabulary = field(default_factory=Vocabulary)
     emission: Emission = field(default_factory=Emission)
     completion: Completion | None = None
+    reads_tags: bool = False
     n_examples: int | None = None
     seed: int = 0
 
@@ -205,6 +216,11 @@ class Protocol:
         if self.n_examples is not None and self.n_examples < 1:
             raise InputError(
                 f"{self.n_examples} training pictures a tag; 1 or more are accepted; raise it"
+            )
+        if self.reads_tags and self.completion is not None:
+            raise InputError(
+                "typed tags as input, and part of the tags given; one of them is accepted; leave "
+                "the other out"
             )
         if self.evaluation == "train":
             raise InputError(
@@ -223,4 +239,6 @@ class Protocol:
             parts.append(f"{self.n_examples} training pictures a tag")
         if self.completion is not None:
             parts.append(str(self.completion))
+        if self.reads_tags:
+            parts.append("labels learned, typed tags as input")
         return ", ".join([*parts, f"seed {self.seed}"])

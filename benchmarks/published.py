@@ -94,17 +94,20 @@ class Published:
         """Every source, in the order of the file."""
         return tuple(dict.fromkeys(result.source for result in self.results))
 
-    def tables(self, dataset: str) -> list[PublishedTable]:
+    def tables(self, dataset: str, source: str | None = None) -> list[PublishedTable]:
         """Return the rows of a data set, those of the same measures together.
 
         Parameters
         ----------
         dataset : str
             A variant, ``nuswide-81``, finds what is published on ``nuswide``.
+        source : str, optional
+            Key of the only source that is asked for.
         """
         blocks: dict[tuple[str, str], list[PublishedResult]] = {}
         for result in self.results:
-            if result.dataset in (dataset, dataset.partition("-")[0]):
+            of_source = source in (None, result.source.key)
+            if of_source and result.dataset in (dataset, dataset.partition("-")[0]):
                 blocks.setdefault((result.source.key, result.table), []).append(result)
         found: dict[tuple[str, ...], list[PublishedResult]] = {}
         printed = set()

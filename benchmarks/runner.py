@@ -4,28 +4,35 @@ import importlib.metadata
 import json
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.cases import Case, Results
+from benchmarks.counting import Count, best_fixed_number, counts_of, left_to_predict, row_name
 from benchmarks.datasets import Dataset, exercises
 from benchmarks.features import Features
 from benchmarks.memory import PeakMemory
 from benchmarks.posing import Posed, folds_of
 from benchmarks.protocols import Emit, Protocol
 from benchmarks.scoring import scored
-from benchmarks.solving import solve
+from benchmarks.solving import Solution, solve
 from benchmarks.suites import FeatureKind, Method, Suite
 from benchmarks.tuning import Tuning, choose, grid_of
 from engine.generations import GenerationFolders
+from learners.base import Needs
 from learners.base import Progress as FitProgress
+from learners.table import learner_class
 
 __all__ = ["run_suite"]
 
 _FACTS_FILE = "data.json"
 _PACKAGES = ("tag-engine", "numpy", "faiss-gpu", "faiss-cpu")
+
+_EMITS = {Count.PREDICTED: "as predicted", Count.TRUE: "as many as are true"}
 
 Progress = Callable[[int, int, str], None]
 
@@ -51,19 +58,33 @@ class _Task:
             seed=self.protocol.seed,
         )
 
+    @cached_property
+    def fixed_number(self) -> int:
+        """Tags a picture where a fixed number of them is emitted, chosen in training."""
+        return best_fixed_number(self.folds, seed=self.protocol.seed)
+
     def forget(self) -> None:
         """Let go of what can be computed again."""
         self.__dict__.pop("folds", None)
         self.posed.exercise.forget()
 
-    def case(self, method: Method) -> Case:
+    def cases(self, method: Method) -> dict[Count | None, Case]:
+        """Return the rows of a method: one, unless the number of tags is told each way."""
+        if self.protocol.emission.how is not Emit.EACH_WAY:
+            return {None: self._case(method, method.shown)}
+        return {
+            count: self._case(method, row_name(method.shown, count))
+            for count in counts_of(method.learner)
+        }
+
+    def _case(self, method: Method, row: str) -> Case:
         where = dict(self.posed.where)
         fold = f" fold {where['fold']}/{where['n_folds']}" if "fold" in where else ""
         grid = {k: v for k, v in grid_of(method.learner).items() if k not in dict(method.fixed)}
         return Case(
             suite=self.suite.name,
             dataset=self.dataset.name + fold,
-            method=method.name,
+            method=row,
             learner=method.learner,
             fixed=method.fixed,
             features=f"{self.features.name} {self.features.digest}",
@@ -75,9 +96,11 @@ class _Task:
             seed=self.protocol.seed,
         )
 
-    def run(self, method: Method, folder: Path, on_progress: FitProgress) -> dict[str, Any]:
-        """Choose, fit, ask, judge; save the scores and return the line."""
-        case = self.case(method)
+    def run(
+        self, method: Method, folder: Path, on_progress: FitProgress
+    ) -> Iterator[dict[str, Any]]:
+        """Choose, fit, ask, judge; save the scores and yield the lines."""
+        seed = self.protocol.seed
         with PeakMemory() as memory:
             exercise = self.posed.exercise
             choice = choose(
@@ -86,13 +109,42 @@ class _Task:
                 exercise,
                 lambda: self.folds,
                 self.tuning,
-                seed=case.seed,
+                seed=seed,
                 on_progress=on_progress,
             )
             solution = solve(
-                method.learner, choice.params, exercise, seed=case.seed, on_progress=on_progress
+                method.learner, choice.params, exercise, seed=seed, on_progress=on_progress
             )
+        counted = {count: self._counted(solution, method, count) for count in self.cases(method)}
         # From here on, and only here, the truth is looked at.
+        for count, case in self.cases(method).items():
+            answered, told = counted[count]
+            if count is Count.TRUE:
+                n_true = np.count_nonzero(self.posed.answers.truth, axis=1)
+                answered = replace(answered, quantities=n_true.astype(np.float64))
+            line = self._line(case, answered, folder)
+            params = {**solution.params, "features": self.features.name, "chosen_by": choice.how}
+            line["params"] = {**params, **told, **dict(case.where)}
+            yield {**line, "peak_rss_mb": memory.peak_mb}
+
+    def _counted(
+        self, solution: Solution, method: Method, count: Count | None
+    ) -> tuple[Solution, dict[str, Any]]:
+        """Return the solution with the numbers of tags of a row, and what is told of them."""
+        if count is None:
+            return solution, {}
+        told = {"ranking": method.shown, "emits": _EMITS.get(count, "")}
+        if count is Count.FIXED:
+            n_asked = len(solution.scores)
+            fixed = np.full(n_asked, float(self.fixed_number))
+            told["emits"] = str(self.fixed_number)
+            return replace(solution, quantities=fixed), told
+        reads_tags = Needs.TAGS in learner_class(method.learner).needs
+        left = left_to_predict(solution, self.posed.exercise, reads_tags=reads_tags)
+        return replace(solution, quantities=left), told
+
+    def _line(self, case: Case, solution: Solution, folder: Path) -> dict[str, Any]:
+        """Judge, save the scores and return the line, but for what all rows have in common."""
         emission = self.protocol.emission
         result = scored(solution, self.posed.answers, as_ranks=emission.how is not Emit.ABOVE)
         result.save(folder / case.scores)
@@ -103,12 +155,7 @@ class _Task:
             "suite": case.suite,
             "dataset": case.dataset,
             "method": case.method,
-            "params": {
-                **solution.params,
-                "features": self.features.name,
-                "chosen_by": choice.how,
-                **dict(case.where),
-            },
+            "params": {},
             "seed": case.seed,
             "measures": result.measured(emission.measures(), seed=case.seed),
             "scores": case.scores,
@@ -116,7 +163,6 @@ class _Task:
             "n_labels": n_labels,
             "fit_seconds": solution.fit_seconds,
             "predict_seconds": solution.predict_seconds,
-            "peak_rss_mb": memory.peak_mb,
             "versions": _versions(),
             "protocol": case.protocol,
             "image_root": str(pictures) if pictures.is_dir() else None,
@@ -169,13 +215,18 @@ def run_suite(
         facts: list[dict[str, Any]] = []
         planned = list(_planned(suite, methods, dataset, features, tuning or Tuning(), facts))
         _write_facts(folder / _FACTS_FILE, facts)
-        todo = [(task, method) for task, method in planned if not results.line(task.case(method))]
-        cases = [task.case(method) for task, method in planned]
+        cases = [case for task, method in planned for case in task.cases(method).values()]
+        todo = [
+            (task, method)
+            for task, method in planned
+            if not all(results.line(case) for case in task.cases(method).values())
+        ]
         for done, (task, method) in enumerate(todo):
-            what = f"{method.name} on {task.case(method).dataset}"
+            what = f"{method.shown} on {next(iter(task.cases(method).values())).dataset}"
             on_progress(done, len(todo), what)
             detailed = partial(_detailed, partial(on_progress, done, len(todo)), what)
-            results.append(task.run(method, folder, detailed))
+            for line in task.run(method, folder, detailed):
+                results.append(line)
             is_last_of_task = done + 1 == len(todo) or todo[done + 1][0] is not task
             if is_last_of_task:
                 task.forget()

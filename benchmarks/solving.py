@@ -60,6 +60,8 @@ class Solution:
     fit_seconds, predict_seconds : float
         The search for neighbours included, on the side that needed it, though methods share
         its result.
+    is_of_the_rest : bool, default=False
+        Whether the quantities are of the tags beside those that the questions told.
     """
 
     scores: NDArray[np.float32]
@@ -68,6 +70,7 @@ class Solution:
     params: dict[str, Any]
     fit_seconds: float
     predict_seconds: float
+    is_of_the_rest: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -121,6 +124,7 @@ class Fitted:
             params=_settled(learner),
             fit_seconds=self.fit_seconds,
             predict_seconds=predict_seconds,
+            is_of_the_rest=_completes(learner, self.exercise),
         )
 
 
@@ -174,7 +178,7 @@ def fit(
             member = crossfit(material, name, settings, seed=seed)
             members[name], unseen[name] = member.fitted, member.scores
         training_batch = dataclasses.replace(training_batch, scores=unseen)
-    made.fit(training_batch, exercise.training.tags, on_progress)
+    made.fit(training_batch, _supervision(made, exercise), on_progress)
     fit_seconds = time.perf_counter() - started
     if Needs.NEIGHBORS in made.fit_needs:
         fit_seconds += exercise.search.seconds["training"]
@@ -206,14 +210,40 @@ def _training_batch(learner: TagLearner, exercise: Exercise, on_progress: Progre
     training = exercise.training
     needs = learner.fit_needs
     reads_features, looks = Needs.FEATURES in needs, Needs.PIXELS in needs
+    vectors = training.vectors if reads_features else None
+    if exercise.training_inputs is not None and _completes(learner, exercise):
+        vectors = exercise.training_inputs.toarray().astype(np.float32)
     return Batch(
-        features=training.vectors if reads_features else None,
+        features=vectors,
         pixels=_pixels(training.pictures, learner, on_progress) if looks else None,
         groups=training.groups if reads_features or looks else None,
         blocks=training.blocks if reads_features else None,
         neighbors=_training_neighbors(learner, exercise) if Needs.NEIGHBORS in needs else None,
         tags=_inputs(exercise.training_inputs, learner) if Needs.TAGS in needs else None,
     )
+
+
+def _completes(learner: TagLearner, exercise: Exercise) -> bool:
+    """Whether a learner of vectors is fitted to the tags that are left of those that are given.
+
+    Where tags are all that is known of a picture, to read all of them off themselves would be
+    to learn nothing.
+    """
+    return (
+        exercise.training.features is None
+        and exercise.training_inputs is not None
+        and Needs.FEATURES in learner.fit_needs
+        and Needs.NEIGHBORS not in learner.fit_needs | learner.needs
+    )
+
+
+def _supervision(learner: TagLearner, exercise: Exercise) -> TagMatrix:
+    tags, inputs = exercise.training.tags, exercise.training_inputs
+    if inputs is None or not _completes(learner, exercise):
+        return tags
+    left = tags.toarray() & ~inputs.toarray()
+    lists = [np.flatnonzero(row) for row in left]
+    return TagMatrix.from_lists(tags.rows, lists, tags.n_tags, tags.owners)
 
 
 def _training_neighbors(learner: TagLearner, exercise: Exercise) -> Neighbors:

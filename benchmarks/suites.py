@@ -1,18 +1,18 @@
 """Suites: which data, which protocols, which methods."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from benchmarks.protocols import FEW_SIZES, Completion, Protocol
+from benchmarks.protocols import FEW_SIZES, Completion, Emission, Emit, Protocol
 from indexing.errors import InputError
 from learners.settings import parse_settings
 from learners.table import LEARNERS, make_learner
 
-__all__ = ["DEFAULT_DATA", "SUITES", "FeatureKind", "Method", "Suite", "open_suite"]
+__all__ = ["DEFAULT_DATA", "SUITES", "Beside", "FeatureKind", "Method", "Suite", "open_suite"]
 
 DEFAULT_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 """Where the data sets lie unless somebody says otherwise: beside the repository."""
@@ -38,12 +38,20 @@ class Method:
     features : FeatureKind, default=FeatureKind.DEEP
     fixed : tuple of (str, value)
         Hyper-parameters that are not chosen.
+    label : str, default=""
+        What it is called in the tables, if not by its name.
     """
 
     name: str
     learner: str
     features: FeatureKind = FeatureKind.DEEP
     fixed: tuple[tuple[str, Any], ...] = ()
+    label: str = ""
+
+    @property
+    def shown(self) -> str:
+        """What it is called in the tables."""
+        return self.label or self.name
 
     @classmethod
     def of(cls, name: str) -> "Method":
@@ -75,6 +83,14 @@ class Method:
         return cls(name=name, learner=learner, features=features, fixed=tuple(settings.items()))
 
 
+@dataclass(frozen=True)
+class Beside:
+    """Published numbers on another data set that a suite is shown with."""
+
+    dataset: str
+    source: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Suite:
     """What ``engine bench NAME`` runs.
@@ -91,6 +107,10 @@ class Suite:
     protocols : tuple of Protocol
     has_pictures : bool, default=True
         False = tags are all there is.
+    labels : mapping of str to str, optional
+        What methods are called in the tables, where not by their names.
+    beside : Beside, optional
+        Published numbers on another data set, where the suite does there what they did.
     """
 
     name: str
@@ -100,6 +120,8 @@ class Suite:
     methods: tuple[str, ...]
     protocols: tuple[Protocol, ...] = field(default_factory=lambda: (Protocol(),))
     has_pictures: bool = True
+    labels: Mapping[str, str] = field(default_factory=dict)
+    beside: Beside | None = None
 
     def with_folds(self, n_folds: int) -> "Suite":
         """Return the suite on folds of the training split: no other split is looked at."""
@@ -122,7 +144,8 @@ class Suite:
         if names is not None:
             return tuple(map(Method.of, dict.fromkeys(names))), ()
         missing = tuple(name for name in self.methods if re.split("[:/]", name)[0] not in LEARNERS)
-        return tuple(Method.of(name) for name in self.methods if name not in missing), missing
+        chosen = (Method.of(name) for name in self.methods if name not in missing)
+        return tuple(replace(one, label=self.labels.get(one.name, "")) for one in chosen), missing
 
 
 _BASELINES = ("random", "frequency", "copy", "knn", "tagvote", "2pknn", "cca-knn")
@@ -131,10 +154,41 @@ _PROPAGATION = (
     *(f"tagprop:weights={weights}" for weights in ("rank", "distance", "distances", "metric")),
     *("knn/bag-of-words", "tagvote/bag-of-words", "tagprop:weights=distance/bag-of-words"),
 )
-_ON_TAGS = ("random", "frequency", "copy", "knn", "tagvote")
+_ON_TAGS = (
+    *("frequency", "knn", "tagvote"),
+    *("heads:n_units=2048", "heads:n_units=2048:quantity=network"),
+)
 _READ_MORE = frozenset({"multimodal", "mscnn"})
 """Learners that read tags as input, or pixels: the made-up pictures have neither."""
-_COMPLETION = (Protocol(completion=Completion()),)
+_EACH_WAY = Emission(Emit.EACH_WAY)
+_COMPLETION = (Protocol(completion=Completion(), emission=_EACH_WAY),)
+# Heads of one layer on the features, as the classifiers that a network ends in.
+_LAST_LAYERS = {
+    f"heads:loss={loss}:n_units=0:learning_rate=0.001:prior_correction=0": f"CNN+{shown}"
+    for loss, shown in (("logistic", "logistic"), ("softmax", "softmax"), ("warp", "WARP"))
+}
+_NIU = {
+    "mscnn:fusion=false": "CNN",
+    "mscnn": "MS-CNN",
+    "multimodal": "Heads+Tags",
+    "heads": "Heads",
+    **_LAST_LAYERS,
+}
+"""The rows of the tables of Niu et al., but that their MS-CNN+Tags reads the MS-CNN's features."""
+_NIU_SMOKE = {name.replace("mscnn", "mscnn:epochs=1"): label for name, label in _NIU.items()}
+
+
+def _of_niu(name: str, about: str, reader: str, folder: str, evaluation: str) -> "Suite":
+    return Suite(
+        name=name,
+        about=about,
+        reader=reader,
+        folder=folder,
+        methods=tuple(_NIU),
+        labels=_NIU,
+        protocols=(Protocol(evaluation=evaluation, reads_tags=True, emission=_EACH_WAY),),
+    )
+
 
 SUITES: dict[str, Suite] = {
     suite.name: suite
@@ -160,6 +214,48 @@ SUITES: dict[str, Suite] = {
             folder="corel5k",
             methods=("frequency", "copy", "knn", "tagvote", "2pknn", "cca-knn"),
             protocols=tuple(Protocol(n_examples=n) for n in FEW_SIZES),
+        ),
+        Suite(
+            name="corel5k-niu",
+            about="Corel-5K, half of a picture's labels given as tags: the tables of Niu et al.",
+            reader="corel5k",
+            folder="corel5k",
+            methods=tuple(_NIU),
+            labels=_NIU,
+            protocols=_COMPLETION,
+            beside=Beside("nuswide", "niu"),
+        ),
+        Suite(
+            name="corel5k-quantity",
+            about="Corel-5K: how many tags a picture should get, from its features",
+            reader="corel5k",
+            folder="corel5k",
+            methods=("heads", "heads:quantity=network"),
+            protocols=(Protocol(emission=_EACH_WAY),),
+            beside=Beside("nuswide", "niu"),
+        ),
+        _of_niu(
+            "nuswide",
+            "NUS-WIDE, typed tags as input, 81 labels: the tables of Niu et al.",
+            "nuswide",
+            "nuswide",
+            "test",
+        ),
+        _of_niu(
+            "coco",
+            "MS-COCO, words of the captions as tags, 80 labels: the tables of Niu et al.",
+            "coco-captions",
+            "coco",
+            "val",
+        ),
+        Suite(
+            name="coco-mini",
+            about="80 pictures of MS-COCO to learn from: do the tables of Niu et al. come out?",
+            reader="coco-captions",
+            folder="coco-mini",
+            methods=tuple(_NIU_SMOKE),
+            labels=_NIU_SMOKE,
+            protocols=(Protocol(evaluation="val", reads_tags=True, emission=_EACH_WAY),),
         ),
         Suite(
             name="espgame-tags",

@@ -11,6 +11,11 @@ from learners.metrics import parse_measure
 __all__ = ["tables"]
 
 _SHOWN = ("c-p", "c-r", "c-f1", "n+", "map", "miap", "ndcg")
+# Where the number of tags is told a picture, as the papers on it print their tables.
+_SHOWN_COUNTED = (
+    *("c-p", "c-r", "c-f1", "i-p", "i-r", "i-f1", "h-f1"),
+    *("lqp-accuracy", "lqp-mse", "map", "miap"),
+)
 
 
 def tables(lines: Sequence[dict[str, Any]]) -> str:
@@ -46,7 +51,7 @@ def _table(title: str, by_method: dict[str, list[dict[str, Any]]]) -> str:
     every = [name for lines in by_method.values() for name in lines[0]["measures"]]
     names = [
         name
-        for stem in _SHOWN
+        for stem in (_SHOWN_COUNTED if "lqp-mse" in every else _SHOWN)
         for name in dict.fromkeys(every)
         if name.partition("@")[0].partition(">")[0] == stem
     ]
@@ -72,5 +77,7 @@ def _cell(name: str, lines: list[dict[str, Any]]) -> str:
     else:
         value, ends = values[0], [entries[0]["low"], entries[0]["high"]]
     scale, digits = (1, 0) if name.startswith("n+") else (100, 1)
+    if name == "lqp-mse":
+        scale, digits = 1, 3
     low, high = (f"{scale * end:.{digits}f}" if end is not None else "?" for end in ends)
     return f"{scale * value:.{digits}f} [{low}, {high}]"

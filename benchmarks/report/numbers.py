@@ -151,7 +151,7 @@ def published_table(group: Group, published: PublishedTable) -> tuple[Table, lis
             row = (
                 Cell(group.label(line)),
                 Cell(str(line.params.get("features", _DASH))),
-                Cell(_rule(rule)),
+                Cell(_emits(line, rule)),
                 *(Cell(_DASH if m is None else written(m, v)) for m, v in values),
                 Cell("this run"),
                 Cell(_letter(notes, note)),
@@ -174,6 +174,10 @@ def _rules(group: Group, published: PublishedTable) -> list[str | None]:
 def _ours(line: ResultLine, column: str, rule: str | None) -> tuple[Measure | None, float]:
     measure = with_rule(column, rule)
     return measure, math.nan if measure is None else line.value(measure)
+
+
+def _emits(line: ResultLine, rule: str | None) -> str:
+    return str(line.params.get("emits") or _rule(rule))
 
 
 def _rule(emits: str | None) -> str:

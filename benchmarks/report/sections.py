@@ -5,6 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.published import Published
+from benchmarks.report.counted import (
+    has_counted_rows,
+    predicted_less_fixed,
+    rankings_less_first,
+)
 from benchmarks.report.facts import about_data
 from benchmarks.report.groups import Group
 from benchmarks.report.numbers import (
@@ -15,6 +20,7 @@ from benchmarks.report.numbers import (
 )
 from benchmarks.report.results import Scores
 from benchmarks.report.tables import Table
+from benchmarks.suites import SUITES
 from learners.metrics import Measure
 
 __all__ = ["Block", "Convention", "Section", "conventions", "section"]
@@ -66,28 +72,35 @@ def section(
             measured_table(group),
         )
     ]
-    compared = group.comparisons(scores, baselines, n_replicates)
-    if compared:
-        blocks.append(
-            Block(
-                "Differences to the best baseline",
-                "Paired: both methods are read from the same resamples of the same pictures. "
-                "Bold: the 95 % interval excludes 0."
-                + (
-                    " The pictures of all folds are put together first, so that a difference is "
-                    "not that of the means above."
-                    if group.folds
-                    else ""
-                ),
-                compared_table(group, compared),
-            )
-        )
+    if has_counted_rows(group):
+        comparisons = {
+            "As many tags as predicted, less a fixed number": predicted_less_fixed(
+                group, scores, n_replicates
+            ),
+            "Rankings at a fixed number of tags, less the first": rankings_less_first(
+                group, scores, n_replicates
+            ),
+        }
+    else:
+        compared = group.comparisons(scores, baselines, n_replicates)
+        comparisons = {"Differences to the best baseline": compared}
+    blocks += [
+        Block(heading, _paired(group), compared_table(group, compared))
+        for heading, compared in comparisons.items()
+        if compared
+    ]
     # Methods that learned from a few pictures a tag are no match of published ones.
-    for table in () if group.few_examples else published.tables(group.dataset):
+    tables = [] if group.few_examples else published.tables(group.dataset)
+    beside = SUITES[group.suite].beside if group.suite in SUITES else None
+    elsewhere = "" if beside is None else f", on {beside.dataset}"
+    if beside is not None:
+        tables = tables + published.tables(beside.dataset, beside.source)
+    for table in tables:
         shown, notes = published_table(group, table)
+        place = elsewhere if table.results[0].dataset != group.dataset else ""
         blocks.append(
             Block(
-                f"Beside published numbers: {', '.join(table.columns)}",
+                f"Beside published numbers{place}: {', '.join(table.columns)}",
                 "Published rows as printed, ours marked; the letter says what the protocol is.",
                 shown,
                 tuple(notes),
@@ -97,6 +110,19 @@ def section(
     heading = dict.fromkeys((group.suite, group.dataset))
     about = f"{_about(group)} {about_data(group, facts)}".strip()
     return Section(" on ".join(heading), about, tuple(blocks))
+
+
+def _paired(group: Group) -> str:
+    text = (
+        "Paired: both methods are read from the same resamples of the same pictures. "
+        "Bold: the 95 % interval excludes 0."
+    )
+    if not group.folds:
+        return text
+    return (
+        f"{text} The pictures of all folds are put together first, so that a difference is not "
+        "that of the means above."
+    )
 
 
 def _about(group: Group) -> str:

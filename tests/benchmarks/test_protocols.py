@@ -31,6 +31,11 @@ def test_a_protocol_is_a_value_that_prints():
             "as many tags as the method predicts",
             {"c-f1@lqp", "lqp-accuracy", "lqp-mse"},
         ),
+        (
+            Emission(Emit.EACH_WAY),
+            "a fixed number of tags, as many as predicted, as many as are true",
+            {"c-p@lqp", "i-p@lqp", "i-r@lqp", "h-f1@lqp", "lqp-accuracy", "lqp-mse"},
+        ),
     ],
 )
 def test_an_emission_names_its_measures(emission, printed, names):
