@@ -137,6 +137,9 @@ class Answering:
         sources = self._learner.sources(batch) | heard.sources(uncorrected)
         if album is not None:
             sources["together"] = scores - alone
+        voting = self._served.voting
+        if voting is not None and voting is not self._served:
+            ballots = voters_of(voting.learner, questions.batch(voting))
         return self._explainer(
             answers,
             ballots,

@@ -1,5 +1,6 @@
 """Carry trained learners over to pictures that came, went or were retagged, without training."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,14 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.generations import inherit
 from engine.own_index import build_own_index, described, save_index, updated_index
 from engine.tagged import TaggedPictures, is_voter
 from engine.trained import (
     is_trained,
     load_learner,
+    member_of,
     own_index_folder,
     save_learner,
     trained_folder,
+    trained_identity,
 )
 from engine.vectors import SpaceVectors, StoredVectors
 from indexing.catalogue import Entry
@@ -90,30 +94,86 @@ def carry_over(
     dropped : dict of str to str
         Those that were not, and why.
     """
+    carrying = _Carrying(folder, earlier, tagged, vectors, n_changed, factory, device)
+    trained = {name: entry for name, entry in earlier.learners.items() if is_trained(entry)}
     learners: dict[str, dict[str, Any]] = {}
     dropped: dict[str, str] = {}
-    is_same_form = factory == earlier.factory
-    for name, entry in earlier.learners.items():
-        if not is_trained(entry):
-            continue
+    # One that mixes others shares files with them, where they are the same: they come first.
+    for name in sorted(trained, key=lambda name: "members" in trained[name]):
         try:
-            columns = _columns_then(earlier, tagged)
-            learner = load_learner(earlier.folder, name).rebased(tagged.tags, columns)
-            before = own_index_folder(earlier.folder, name) if is_same_form else None
-            index = _own_index(learner, before, tagged, vectors, factory, device)
+            learners[name] = carrying.whole(name, trained[name])
         except (ArtifactError, IndexingError, InputError) as error:
             dropped[name] = str(error)
-            continue
-        save_learner(learner, trained_folder(folder, name))
+            shutil.rmtree(trained_folder(folder, name), ignore_errors=True)
+    return {name: learners[name] for name in trained if name in learners}, dropped
+
+
+class _Carrying:
+    """Writes learners of one generation into the next; one that lies there twice, once."""
+
+    def __init__(
+        self,
+        folder: Path,
+        earlier: Earlier,
+        tagged: TaggedPictures,
+        vectors: StoredVectors,
+        n_changed: int,
+        factory: str,
+        device: str,
+    ) -> None:
+        self._folder = folder
+        self._earlier = earlier
+        self._tagged = tagged
+        self._vectors = vectors
+        self._n_changed = n_changed
+        self._factory = factory
+        self._device = device
+        self._written: dict[tuple[int, int], tuple[str, dict[str, Any]]] = {}
+
+    def whole(self, name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+        """Carry a learner over with those that it mixes; return what the manifest says now.
+
+        Raises
+        ------
+        ArtifactError, IndexingError, InputError
+            One of them cannot be carried over.
+        """
+        carried = self._one(name, entry)
+        if "members" in entry:
+            carried["members"] = {
+                member: self._one(member_of(name, member), its)
+                for member, its in entry["members"].items()
+            }
+        return carried
+
+    def _one(self, name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+        # Files that are linked are one file: what becomes of them is linked again.
+        lies = trained_identity(self._earlier.folder, name)
+        if lies not in self._written:
+            self._written[lies] = name, self._rewritten(name, entry)
+        first, facts = self._written[lies]
+        if first != name:
+            source = trained_folder(self._folder, first)
+            inherit(source, trained_folder(self._folder, name), without=set())
+        return {**entry, "n_changed": entry["n_changed"] + self._n_changed, **facts}
+
+    def _rewritten(self, name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+        """Write a learner for the pictures and tags as they are now; return what changes."""
+        columns = _columns_then(self._earlier, self._tagged)
+        learner = load_learner(self._earlier.folder, name).rebased(self._tagged.tags, columns)
+        before = None
+        if self._factory == self._earlier.factory:
+            before = own_index_folder(self._earlier.folder, name)
+        index = _own_index(
+            learner, before, self._tagged, self._vectors, self._factory, self._device
+        )
+        save_learner(learner, trained_folder(self._folder, name))
         if index is not None:
-            save_index(index, own_index_folder(folder, name))
-        learners[name] = {
-            **entry,
-            "n_changed": entry["n_changed"] + n_changed,
-            "new_tags": _not_answered(learner, entry, tagged, columns),
+            save_index(index, own_index_folder(self._folder, name))
+        return {
+            "new_tags": _not_answered(learner, entry, self._tagged, columns),
             "index": described(index),
         }
-    return learners, dropped
 
 
 def _columns_then(earlier: Earlier, tagged: TaggedPictures) -> NDArray[np.int64]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from engine.explain import no_voters
 from engine.results import TagAnswer
+from engine.sheets import write_whole
 from indexing.errors import PictureError
 from indexing.pixels import open_rgb, read_picture
 
@@ -73,9 +74,7 @@ def write_contact_sheet(
         f"<body><h1>{html.escape(title)}</h1>\n"
         f'<p class="note">{html.escape(note)}</p>\n<main>\n{cards}\n</main></body></html>\n'
     )
-    fresh = path.with_name(path.name + ".new")
-    fresh.write_text(page, encoding="utf-8")
-    fresh.replace(path)
+    write_whole(path, page)
 
 
 def _card(answer: TagAnswer) -> str:
@@ -87,14 +86,16 @@ def _card(answer: TagAnswer) -> str:
             f'<article><div class="missing">no picture</div><div><h2>{name}</h2>'
             f'<p class="error">{error}</p></div></article>'
         )
-    scores = [ranked.score for ranked in answer.tags]
-    # Shares of the vote are shown as such; log-odds from the lowest that is answered.
-    low, high = min([0.0, *scores]), max([1.0, *scores])
+    # Probabilities and shares of the vote are shown as such; log-odds from the lowest answered.
+    lengths = [
+        ranked.score if ranked.probability is None else ranked.probability for ranked in answer.tags
+    ]
+    low, high = min([0.0, *lengths]), max([1.0, *lengths])
     tags = "".join(
         f"<li><b>{html.escape(ranked.tag)}</b>"
-        f'<i style="--share:{100 * (ranked.score - low) / (high - low):.0f}%"></i>'
-        f"<span>{'confirmed' if ranked.is_confirmed else format(ranked.score, '.2f')}</span></li>"
-        for ranked in answer.tags
+        f'<i style="--share:{100 * (length - low) / (high - low):.0f}%"></i>'
+        f"<span>{'confirmed' if ranked.is_confirmed else format(length, '.2f')}</span></li>"
+        for ranked, length in zip(answer.tags, lengths, strict=True)
     )
     picture = _image(Path(answer.image), _PICTURE_SIDE, raw_name)
     return (
@@ -104,7 +105,7 @@ def _card(answer: TagAnswer) -> str:
 
 
 def _voters(answer: TagAnswer) -> str:
-    if not answer.is_voted:
+    if answer.voter is None:
         return f"<h2>{html.escape(no_voters(answer.learner))}</h2>"
     voters = {voter.image_id: voter for ranked in answer.tags for voter in ranked.voters or ()}
     heaviest = sorted(voters.values(), key=lambda voter: (-voter.weight, voter.distance))

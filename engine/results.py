@@ -14,7 +14,6 @@ __all__ = [
     "RankedTag",
     "SearchAnswer",
     "TagAnswer",
-    "TrainingReport",
     "Voter",
     "refusal_counts",
 ]
@@ -123,8 +122,9 @@ class TagAnswer:
         Wall seconds spent, shared evenly among the pictures that were answered together.
     error : str or None
         Why there is no answer.
-    is_voted : bool
-        Whether neighbours voted; a learner without voters has none to explain with.
+    voter : str or None
+        The learner whose voters explain the tags: the one that answers, or one that it mixes.
+        None where nobody voted.
     """
 
     image: str
@@ -132,7 +132,7 @@ class TagAnswer:
     tags: tuple[RankedTag, ...] = ()
     seconds: float = 0.0
     error: str | None = None
-    is_voted: bool = True
+    voter: str | None = None
 
     def unexplained(self) -> "TagAnswer":
         """Return the answer without votes, sources and voters."""
@@ -253,68 +253,6 @@ class BuildReport:
             "dropped": self.dropped,
             "seconds": round(self.seconds, 3),
             "changed": self.is_changed,
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingReport:
-    """What a training did.
-
-    Parameters
-    ----------
-    workspace : str
-        Where it lies.
-    learner : str
-        What was trained.
-    params : dict
-        Its hyper-parameters.
-    told : tuple of str
-        Those that were given, or chosen while it was fitted.
-    n_pictures, n_tags : int
-        Pictures it was trained on in the end, and the vocabulary.
-    held_out : dict
-        ``n_pictures`` that were held out, and the measures of knn (``before``) and of the
-        learner (``after``) on them, in [0, 1].
-    earlier : dict of str to float or None, or None
-        What an earlier training of the same learner had on the same pictures; None where there
-        is none, or votes have changed since.
-    is_written : bool
-        Whether the learner was kept; else the earlier one, which is better, was.
-    answered_before, answers_with : str
-        The learner that answered where nobody was named, and the one that does so now.
-    answers_figure : float or None
-        C-F1@5 of `answers_with` on held-out pictures; None for knn, which is in ``held_out``.
-    seconds : float
-        Wall seconds.
-    """
-
-    workspace: str
-    learner: str
-    params: dict[str, Any]
-    told: tuple[str, ...]
-    n_pictures: int
-    n_tags: int
-    held_out: dict[str, Any]
-    earlier: dict[str, float | None] | None
-    is_written: bool
-    answered_before: str
-    answers_with: str
-    answers_figure: float | None
-    seconds: float
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the object that ``--json`` prints."""
-        return {
-            "workspace": self.workspace,
-            "learner": self.learner,
-            "params": self.params,
-            "trained_on": {"pictures": self.n_pictures, "tags": self.n_tags},
-            "held_out": self.held_out,
-            "earlier": self.earlier,
-            "written": self.is_written,
-            "answered_before": self.answered_before,
-            "answers_with": self.answers_with,
-            "seconds": round(self.seconds, 3),
         }
 
 

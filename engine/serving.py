@@ -1,8 +1,8 @@
 """What a learner wants to see of a workspace: to be fitted, and to be asked."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +13,17 @@ from engine.vectors import StoredVectors
 from indexing.errors import InputError
 from indexing.index import Index, Metric, Neighbors
 from learners.base import Batch, Needs, Space, TagLearner
-from learners.votes import Voters
+from learners.votes import Voters, voters
 from learners.voting import NeighborVoting
 
 __all__ = [
     "CountsVotes",
+    "MixesMembers",
     "Questions",
     "Served",
+    "check_served",
     "metric_of",
+    "n_neighbors_of",
     "training_batch",
     "voters_of",
     "votes_of",
@@ -35,6 +38,18 @@ class CountsVotes(Protocol):
 
     def votes(self, neighbors: Neighbors) -> NDArray[np.float32]:
         """Return the vote for each tag, in [0, 1], float32 (n_queries, n_tags)."""
+
+
+@runtime_checkable
+class MixesMembers(Protocol):
+    """A learner that mixes what others say."""
+
+    @property
+    def member_names(self) -> tuple[str, ...]:
+        """Names of the members, in order."""
+
+    def member_params(self) -> dict[str, dict[str, Any]]:
+        """Return what each member is made with, by name, in order."""
 
 
 def metric_of(space: Space) -> Metric:
@@ -72,9 +87,10 @@ def training_batch(
         The learner needs what a workspace does not hold.
     """
     needs = learner.fit_needs
-    _check_served(learner, needs)
+    check_served(learner, needs)
     rows = tagged.tags.rows
     reads_features = Needs.FEATURES in needs
+    tells_copies = reads_features or Needs.SCORES in needs
     neighbors = None
     if Needs.NEIGHBORS in needs:
         n_named = getattr(learner, "n_neighbors", tagged.tags.n_images)
@@ -89,7 +105,7 @@ def training_batch(
         )
     return Batch(
         features=vectors(rows) if reads_features else None,
-        groups=tagged.groups if reads_features else None,
+        groups=tagged.groups if tells_copies else None,
         blocks=blocks if reads_features else None,
         neighbors=neighbors,
     )
@@ -106,10 +122,23 @@ class Served:
     index : callable
         Gives the index of its neighbours: that of its own space, if it has one. Not called
         where the learner needs no neighbours.
+    members : mapping of str to Served
+        The learners that it mixes, by name.
     """
 
     learner: TagLearner
     index: Callable[[], Searchable]
+    members: "Mapping[str, Served]" = field(default_factory=dict)
+
+    @property
+    def voting(self) -> "Served | None":
+        """Whose voters explain an answer: the learner's own, or the weightiest member's."""
+        if isinstance(self.learner, NeighborVoting):
+            return self
+        weights: Mapping[str, float] = getattr(self.learner, "weights", {})
+        voting = [name for name in self.members if self.members[name].voting is not None]
+        heaviest = max(voting, key=lambda name: weights.get(name, 0.0), default=None)
+        return None if heaviest is None else self.members[heaviest]
 
 
 class Questions:
@@ -139,27 +168,51 @@ class Questions:
         self._own_groups = own_groups
         self._blocks = blocks
         self._searches: dict[int, Search] = {}
+        self._batches: dict[int, tuple[Served, Batch]] = {}
 
     def batch(self, served: Served) -> Batch:
-        """Return what a fitted learner reads of the pictures.
+        """Return what a fitted learner reads of the pictures; asked again, the same.
 
         Raises
         ------
         InputError
             The learner needs what a workspace does not hold.
         """
+        if id(served) not in self._batches:
+            self._batches[id(served)] = served, self._batch(served)
+        return self._batches[id(served)][1]
+
+    def _batch(self, served: Served) -> Batch:
         learner = served.learner
-        _check_served(learner, learner.needs)
+        check_served(learner, learner.needs)
+        for one in (served, *served.members.values()):
+            if Needs.NEIGHBORS in one.learner.needs:
+                self.search(one.index(), one.learner.space).foresee(n_neighbors_of(one.learner))
         neighbors = None
-        if isinstance(learner, NeighborVoting):
-            neighbors = self.search(served.index(), learner.space).voters_of(learner)
+        if Needs.NEIGHBORS in learner.needs:
+            search = self.search(served.index(), learner.space)
+            neighbors = self._neighbors(learner, search)
         # A learner that reads nothing of the pictures must still know how many there are.
         reads_features = Needs.FEATURES in learner.needs or neighbors is None
         return Batch(
             features=self._vectors if reads_features else None,
             blocks=self._blocks if reads_features else None,
             neighbors=neighbors,
+            scores=self._scores(served) if Needs.SCORES in learner.needs else None,
         )
+
+    def _neighbors(self, learner: TagLearner, search: Search) -> Neighbors:
+        if isinstance(learner, NeighborVoting):
+            return search.voters_of(learner)
+        n_neighbors, tags = n_neighbors_of(learner), self._tagged.tags
+        return search.voters(n_neighbors, lambda near: voters(near, tags, n_neighbors))
+
+    def _scores(self, served: Served) -> dict[str, NDArray[np.float32]]:
+        """Return what the members of a learner say, by name."""
+        return {
+            name: member.learner.predict_scores(self.batch(member))
+            for name, member in served.members.items()
+        }
 
     def search(self, index: Searchable, space: Space | None = None) -> Search:
         """Return the search in an index, which may have answered others already.
@@ -190,9 +243,26 @@ def votes_of(learner: TagLearner, batch: Batch) -> NDArray[np.float32] | None:
     return learner.votes(batch.neighbors)
 
 
-def _check_served(learner: TagLearner, needs: Needs) -> None:
+def n_neighbors_of(learner: TagLearner) -> int:
+    """Return how many neighbours a learner names, at least 1."""
+    named = getattr(learner, "n_neighbors", 1)
+    return named if isinstance(named, int) else 1
+
+
+def check_served(learner: TagLearner, needs: Needs) -> None:
+    """Refuse a learner that needs what a workspace does not hold.
+
+    Raises
+    ------
+    InputError
+        It needs more than features, neighbours and, where it mixes others, their scores; or it
+        needs neighbours and does not say who of them votes, or how many it reads.
+    """
     unserved = needs & ~_SERVED
-    if unserved or (Needs.NEIGHBORS in learner.needs and not isinstance(learner, NeighborVoting)):
+    if isinstance(learner, MixesMembers):
+        unserved &= ~Needs.SCORES
+    counts = isinstance(learner, NeighborVoting | MixesMembers)
+    if unserved or (Needs.NEIGHBORS in learner.needs and not counts):
         raise InputError(
             f"the learner {learner.name!r} needs more than a workspace holds "
             f"({(unserved or Needs.NEIGHBORS).name}); features of pictures, and neighbours for "

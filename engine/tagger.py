@@ -22,9 +22,9 @@ from engine.network import open_recorded
 from engine.queries import Query, Unreadable, read_queries
 from engine.results import Found, SearchAnswer, TagAnswer
 from engine.saying import PrecisionCut, precision_cut
-from engine.serving import Served
+from engine.serving import MixesMembers, Served
 from engine.tagged import TaggedPictures
-from engine.trained import best_learner, is_trained, load_learner, load_own_index
+from engine.trained import best_learner, is_trained, load_learner, load_own_index, member_of
 from indexing.catalogue import Entry, load_catalogue
 from indexing.errors import InputError
 from indexing.extractors import FeatureExtractor
@@ -32,7 +32,6 @@ from indexing.index import Index, VectorTransform, load_index
 from indexing.records import printable_path
 from learners.base import Batch, Needs, TagLearner
 from learners.table import make_learner
-from learners.voting import NeighborVoting
 
 __all__ = ["Tagger"]
 
@@ -73,6 +72,7 @@ class Tagger:
         self._indexes: dict[str | None, Future[Index]] = {}
         self._widened: dict[str | None, Searchable] = {}
         self._learners: dict[str, TagLearner] = {}
+        self._served: dict[str, Served] = {}
 
     @cached_property
     def extractor(self) -> FeatureExtractor:
@@ -156,6 +156,36 @@ class Tagger:
             )
         return name, self._learners[name]
 
+    def served(self, name: str | None = None) -> Served:
+        """Return a learner of this workspace ready to be asked, by default the best there is.
+
+        Its indexes begin to load, and those of the learners that it mixes.
+
+        Raises
+        ------
+        InputError, ArtifactError
+            As :meth:`learner`.
+        """
+        name, learner = self.learner(name)
+        if name not in self._served:
+            members = learner.member_names if isinstance(learner, MixesMembers) else ()
+            paths = {member: member_of(name, member) for member in members}
+            for path in paths.values():
+                if path not in self._learners:
+                    self._learners[path] = self.pictures.applied(load_learner(self.folder, path))
+            self._served[name] = Served(
+                learner=learner,
+                index=self._index_for(name, learner),
+                members={
+                    member: Served(
+                        learner=self._learners[path],
+                        index=self._index_for(path, self._learners[path]),
+                    )
+                    for member, path in paths.items()
+                },
+            )
+        return self._served[name]
+
     def _index_for(self, name: str, learner: TagLearner) -> Callable[[], Searchable]:
         """Begin to load the index that a learner's neighbours come from, if it needs any."""
         if Needs.NEIGHBORS not in learner.needs:
@@ -199,9 +229,9 @@ class Tagger:
         TagAnswer
             With ``error`` set where a picture cannot be read; the others are not stopped.
         """
-        name, fitted = self.learner(learner)
-        served = Served(learner=fitted, index=self._index_for(name, fitted))
-        is_voted = isinstance(fitted, NeighborVoting)
+        name, _ = self.learner(learner)
+        served = self.served(name)
+        voting = served.voting
         explainer = Explainer(self.tagged, self.entries) if explain else None
         blocks = tuple(self.manifest["extractor"]["blocks"])
         answering = Answering(
@@ -224,7 +254,13 @@ class Tagger:
                 if isinstance(asked, Unreadable):
                     yield TagAnswer(asked.image, name, error=asked.error)
                 else:
-                    yield TagAnswer(asked.image, name, next(answers), seconds, is_voted=is_voted)
+                    yield TagAnswer(
+                        asked.image,
+                        name,
+                        next(answers),
+                        seconds,
+                        voter=None if voting is None else voting.learner.name,
+                    )
             started = time.perf_counter()
 
     def precision_cut(self, precision: float, learner: str | None = None) -> PrecisionCut | None:

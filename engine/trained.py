@@ -5,7 +5,11 @@
     learners/tagprop/
     ├── learner.json      hyper-parameters and the head of the learner's state
     ├── learner.npz       what it has learned
-    └── index/            its own index, where its space is not that of the vectors
+    ├── index/            its own index, where its space is not that of the vectors
+    └── members/NAME/     the same of learners that it mixes, as they were when it was trained
+
+A member has a name of its own, ``hybrid/members/tagprop`` (:func:`member_of`), which everything
+here takes: the ``tagprop`` that people train for itself may be another.
 """
 
 import json
@@ -23,30 +27,51 @@ from learners.table import learner_class
 
 __all__ = [
     "DECISIVE",
+    "DECISIVE_FOR",
     "FEWEST_HELD_OUT",
+    "MIXING_AHEAD",
     "best_learner",
+    "decisive_measure",
     "figure",
+    "in_tenths",
     "is_outdated",
     "is_trained",
     "load_learner",
     "load_own_index",
+    "member_of",
     "own_index_folder",
     "save_learner",
     "tells_enough",
     "trained_folder",
+    "trained_identity",
     "trained_names",
 ]
 
 DECISIVE = "c-f1@5"
-"""The measure on held-out pictures that decides who answers."""
+"""The measure on held-out pictures that decides who answers, unless another is named."""
+
+DECISIVE_FOR = {"f1": DECISIVE, "miap": "miap"}
+"""The measure that decides, by the goal of a learner that mixes others."""
+
+MIXING_AHEAD = 0.5
+"""Points by which a learner that mixes others may be measured worse than the best, and answers.
+
+That is less than held-out pictures tell, and such a learner also knows how sure it is.
+"""
 
 FEWEST_HELD_OUT = 20
 """Held-out pictures that it takes for a trained learner to answer where nobody is named."""
 
+_MEMBERS = "members"
 _HEAD_FILE = "learner.json"
 _ARRAYS_FILE = "learner.npz"
 # Share of the votes it was trained on that may change before training again is suggested.
 _CHANGES_BEFORE_TRAINING = 0.2
+
+
+def member_of(name: str, member: str) -> str:
+    """Return the name of a learner that another one mixes."""
+    return f"{name}/{_MEMBERS}/{member}"
 
 
 def trained_folder(generation: Path, name: str) -> Path:
@@ -83,9 +108,18 @@ def tells_enough(held_out: Mapping[str, Any]) -> bool:
     return n_pictures >= FEWEST_HELD_OUT
 
 
+def decisive_measure(learners: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the measure by which the learners of a manifest are compared.
+
+    That is C-F1@5, unless a learner was trained for another one (``--for``).
+    """
+    goals = [entry["goal"] for entry in learners.values() if "goal" in entry]
+    return DECISIVE_FOR[goals[-1]] if goals else DECISIVE
+
+
 def figure(learners: Mapping[str, Mapping[str, Any]], name: str) -> float | None:
-    """Return C-F1@5 of a trained learner of a manifest on held-out pictures, in [0, 1]."""
-    value: float | None = learners[name]["held_out"]["after"].get(DECISIVE)
+    """Return what decides of a trained learner of a manifest on held-out pictures, in [0, 1]."""
+    value: float | None = learners[name]["held_out"]["after"].get(decisive_measure(learners))
     return value
 
 
@@ -100,19 +134,29 @@ def best_learner(learners: Mapping[str, Mapping[str, Any]]) -> str:
     Returns
     -------
     str
-        The trained learner of the highest C-F1@5 on held-out pictures, if that is at least
-        what knn has on the same pictures and these are at least :data:`FEWEST_HELD_OUT`; else
-        ``"knn"``.
+        The trained learner that is best by the decisive measure on held-out pictures, if that
+        is at least what knn has on the same pictures and these are at least
+        :data:`FEWEST_HELD_OUT`; else ``"knn"``. Figures that are equal to a tenth of a point
+        are equal: the first then answers. One that mixes others is :data:`MIXING_AHEAD`.
     """
+    decisive = decisive_measure(learners)
     best, best_value = "knn", -1.0
     for name in trained_names(learners):
         held_out = learners[name]["held_out"]
         if not tells_enough(held_out):
             continue
-        before, after = (held_out[when].get(DECISIVE) for when in ("before", "after"))
-        if after is not None and after >= (before or 0.0) and after > best_value:
-            best, best_value = name, after
+        before, after = (held_out[when].get(decisive) for when in ("before", "after"))
+        if after is None or after < (before or 0.0):
+            continue
+        value = in_tenths(after) + MIXING_AHEAD * ("members" in learners[name])
+        if value > best_value:
+            best, best_value = name, value
     return best
+
+
+def in_tenths(share: float | None) -> float:
+    """Return a share in percent as people read it: less than a tenth apart is not told apart."""
+    return round(100 * (share or 0.0), 1)
 
 
 def save_learner(learner: TagLearner, folder: Path) -> None:
@@ -123,6 +167,21 @@ def save_learner(learner: TagLearner, folder: Path) -> None:
     (folder / _HEAD_FILE).write_text(text + "\n", encoding="utf-8")
     kept: dict[str, Any] = dict(arrays)
     np.savez(folder / _ARRAYS_FILE, allow_pickle=False, **kept)
+
+
+def trained_identity(generation: Path, name: str) -> tuple[int, int]:
+    """Return what tells a trained learner from others: names of one file have the same.
+
+    Raises
+    ------
+    ArtifactError
+        It is missing.
+    """
+    try:
+        facts = (trained_folder(generation, name) / _ARRAYS_FILE).stat()
+    except OSError as error:
+        raise ArtifactError(_damaged(name, error)) from error
+    return facts.st_dev, facts.st_ino
 
 
 def load_learner(generation: Path, name: str) -> TagLearner:
@@ -137,7 +196,7 @@ def load_learner(generation: Path, name: str) -> TagLearner:
     try:
         head = json.loads((folder / _HEAD_FILE).read_text(encoding="utf-8"))
         with (folder / _ARRAYS_FILE).open("rb") as file, np.load(file, allow_pickle=False) as npz:
-            return learner_class(name).from_state(head, dict(npz))
+            return learner_class(name.rpartition("/")[2]).from_state(head, dict(npz))
     except (
         *(OSError, EOFError, ValueError, LookupError, TypeError, AttributeError),
         *(BadZipFile, EngineError),
@@ -160,6 +219,7 @@ def load_own_index(generation: Path, name: str, device: str) -> Index:
 
 
 def _damaged(name: str, error: Exception) -> str:
+    name = name.partition("/")[0]
     return (
         f"the trained learner {name!r} cannot be read ({error}); a learner that this version "
         f"trained is accepted; run 'engine build' to go on without it and 'engine train {name}' "

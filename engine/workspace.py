@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.generations import GenerationFolders, find_workspace
-from engine.results import BuildReport, SearchAnswer, TagAnswer, TrainingReport
+from engine.results import BuildReport, SearchAnswer, TagAnswer
+from engine.training_report import TrainingReport
 from indexing.errors import InputError
 
 if TYPE_CHECKING:
     from engine.building import BuildSettings, Progress
     from engine.corrections import Step
     from engine.emission import Emission
+    from engine.reliability import Reliability
     from engine.tagger import Tagger
     from engine.teaching import TeachReport
     from indexing.catalogue import Catalogue, Entry
@@ -87,7 +89,7 @@ class Workspace:
 
     def train(
         self,
-        learner: str,
+        learner: str | None = None,
         params: Mapping[str, Any] | None = None,
         on_progress: "Progress | None" = None,
         *,
@@ -97,8 +99,9 @@ class Workspace:
 
         Parameters
         ----------
-        learner : str
-            One of :data:`engine.training.trainable.TRAINABLE`.
+        learner : str, optional
+            One of :data:`engine.training.trainable.TRAINABLE`; by default the hybrid with all
+            its members.
         params : mapping, optional
             Its hyper-parameters; the others have their defaults.
         on_progress : callable, optional
@@ -116,10 +119,11 @@ class Workspace:
             See :func:`engine.training.train_workspace`.
         """
         from engine.training import train_workspace
+        from engine.training.trainable import DEFAULT
 
         report = train_workspace(
             self.root,
-            learner,
+            learner or DEFAULT,
             params,
             replace=replace,
             device=self.device,
@@ -233,6 +237,33 @@ class Workspace:
             if manifest["counts"]["tags"]
             else None,
         }
+
+    def reliability(self, learner: str | None = None) -> "Reliability":
+        """Return how far the probabilities of a learner can be trusted.
+
+        Parameters
+        ----------
+        learner : str, optional
+            A calibrated one; by default the one that mixes others, if there is one.
+
+        Raises
+        ------
+        InputError
+            It knows no probabilities.
+        ArtifactError
+            Its files are damaged, or nothing was built.
+        """
+        from engine.reliability import reliability_of
+        from engine.trained import best_learner, load_learner, trained_names
+        from learners.table import make_learner
+
+        folder, manifest = self._folders.current()
+        known = manifest["learners"]
+        mixing = [name for name in trained_names(known) if "members" in known[name]]
+        name = learner or (mixing[-1] if mixing else best_learner(known))
+        if name in trained_names(known):
+            return reliability_of(load_learner(folder, name))
+        return reliability_of(make_learner(name))
 
     def entries(self) -> "tuple[Entry, ...]":
         """Return every indexed picture with what people say of it, by image id."""

@@ -38,8 +38,11 @@ def table(answer: TagAnswer) -> str:
     for ranked in answer.tags:
         lines.append(f"  {ranked.tag:<{width}}  {ranked.score:6.3f}{_note(ranked)}")
         lines += _explanation(ranked)
-    if not answer.is_voted and answer.tags[0].voters is not None:
-        lines.append(f"  {no_voters(answer.learner)}")
+    if answer.tags[0].voters is not None:
+        if answer.voter is None:
+            lines.append(f"  {no_voters(answer.learner)}")
+        elif answer.voter != answer.learner:
+            lines.append(f"  the voters are those of {answer.voter}, which {answer.learner} mixes")
     return "\n".join(lines)
 
 

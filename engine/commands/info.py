@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,27 +14,52 @@ from engine.commands.wording import (
     settings_lines,
     tags_not_answered,
 )
+from engine.sheets import check_writable, write_whole
 from engine.trained import is_outdated, is_trained, tells_enough
+
+if TYPE_CHECKING:
+    from engine.reliability import Reliability
 
 __all__ = ["info"]
 
 
 @click.command()
 @click.option("--refused", is_flag=True, help="List the files that were refused, and why.")
+@click.option(
+    "--reliability",
+    is_flag=True,
+    help="Show how far the probabilities of the calibrated learner can be trusted.",
+)
+@click.option(
+    "--sheet",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="With --reliability: write its plot (SVG).",
+)
 @workspace_option
 @json_option
-def info(refused: bool, workspace: Path | None, as_json: bool) -> None:
+def info(
+    refused: bool, reliability: bool, sheet: Path | None, workspace: Path | None, as_json: bool
+) -> None:
     """Show counts, extractor, index and learners of a workspace.
 
     \b
     Example:
       engine info
       engine info --refused
+      engine info --reliability --sheet reliability.svg
     """  # noqa: D301 - click reads the backspace
     from engine.generations import find_workspace
     from engine.workspace import Workspace
 
+    if sheet is not None and not reliability:
+        raise click.UsageError("--sheet draws the plot of --reliability; give both.")
+    if sheet is not None:
+        check_writable(sheet)
     opened = Workspace(find_workspace(workspace))
+    if reliability:
+        _show_reliability(opened.reliability(), sheet, as_json=as_json)
+        return
     facts = opened.info()
     refusals = opened.refusals() if refused else ()
     if as_json:
@@ -50,6 +75,16 @@ def info(refused: bool, workspace: Path | None, as_json: bool) -> None:
             click.echo(f"{refusal.path}  {refusal.reason}: {refusal.detail}")
         return
     click.echo("\n".join(_lines(facts)))
+
+
+def _show_reliability(found: "Reliability", sheet: Path | None, *, as_json: bool) -> None:
+    from engine.commands.reliability_plot import drawing, table_and_plot
+
+    text = json.dumps(found.to_json(), ensure_ascii=False) if as_json else table_and_plot(found)
+    click.echo(text)
+    if sheet is not None:
+        write_whole(sheet, drawing(found))
+        click.echo(f"{sheet} written", err=True)
 
 
 def _lines(facts: dict[str, Any]) -> list[str]:
@@ -117,4 +152,20 @@ def _learner_lines(name: str, learner: dict[str, Any], *, is_best: bool) -> list
         votes = counted(learner["n_changed"], "vote")
         lines.append(f"{'':<10} {votes} {have} changed since{again}")
     lines += [f"{'':<10} {line}" for line in tags_not_answered(name, learner)]
+    lines += [
+        f"{'':<10} {line}"
+        for member, entry in learner.get("members", {}).items()
+        for line in _member_lines(member, entry)
+    ]
     return lines
+
+
+def _member_lines(name: str, member: dict[str, Any]) -> list[str]:
+    """Return what is to be said of a learner that another one mixes."""
+    after = member["held_out"]["after"]
+    figures = ", ".join(f"{title} {percent(after[key])}" for key, title in TITLES.items())
+    return [
+        f"mixes {name}, weight {member['weight']:.2f}: alone {figures}",
+        *(f"  {line}" for line in settings_lines(member["params"], member["told"], "")),
+        *(f"  {line}" for line in tags_not_answered(name, member)),
+    ]

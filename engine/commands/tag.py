@@ -15,6 +15,7 @@ from engine.commands.options import (
     workspace_option,
 )
 from engine.results import TagAnswer
+from engine.sheets import check_writable
 from indexing.errors import InputError
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def tag(
             images, root, learner, emission, device, explain=is_explained, together=together
         )
     if sheet is not None:
-        _check_writable(sheet)
+        check_writable(sheet)
     kept, gone = _say(answers, explain=explain, as_json=as_json, goes_on=sheet is not None)
     if sheet is not None:
         from engine.contact_sheet import write_contact_sheet
@@ -192,11 +193,3 @@ def _say(
         if goes_on or answer.error is not None:
             kept.append(answer)
     return kept, gone
-
-
-def _check_writable(sheet: Path) -> None:
-    if not sheet.absolute().parent.is_dir():
-        raise InputError(
-            f"{sheet.parent} is no folder; a contact sheet is written into one that exists; make "
-            "it, or name another with --sheet"
-        )

@@ -10,14 +10,18 @@ import click
 from engine.cli import EXIT_INTERRUPTED
 from engine.commands.options import device_option, json_option, workspace_option
 from engine.commands.wording import TITLES, counted, percent, settings_lines
-from engine.results import TrainingReport
-from engine.trained import DECISIVE, tells_enough
+from engine.trained import DECISIVE_FOR, tells_enough
+from engine.training_report import TrainingReport
 from learners.settings import parse_settings
 
 __all__ = ["summary", "train"]
 
 # Settings that are worth trying; their defaults are those of the learners.
 _WORTH_SETTING = {
+    "hybrid": {
+        "members": "learners that are mixed",
+        "shrinkage": "tagged pictures that it takes to give a tag weights of its own",
+    },
     "tagprop": {
         "weights": "rank, distance, distances or metric: what a voter's weight depends on",
         "n_neighbors": "voters a picture, at most",
@@ -66,6 +70,13 @@ def _settings_help() -> str:
 @click.command(cls=_WithSettings)
 @click.argument("learner", required=False)
 @click.option(
+    "--for",
+    "goal",
+    type=click.Choice(list(DECISIVE_FOR)),
+    help="What the hybrid is to be good at: f1 (five tags a picture; the default) or miap (the "
+    "order of a picture's tags).",
+)
+@click.option(
     "--set",
     "settings",
     multiple=True,
@@ -80,34 +91,42 @@ def _settings_help() -> str:
 @json_option
 def train(
     learner: str | None,
+    goal: str | None,
     settings: tuple[str, ...],
     replace: bool,
     device: str,
     workspace: Path | None,
     as_json: bool,
 ) -> None:
-    """Train LEARNER (tagprop or heads) on the tagged pictures of a workspace.
+    """Train LEARNER (hybrid, tagprop or heads) on the tagged pictures of a workspace.
 
     It is measured on pictures that it has not seen, beside knn, and then trained on all of
     them. Where it is no worse than knn, 'engine tag' uses it from then on. An earlier training
     that was better is kept. Nothing else changes: knn, tagvote and search answer as before.
 
+    The hybrid, which is trained where no learner is named, mixes the others and knows how sure
+    it is; its members are trained with it. That takes minutes.
+
     \b
     Example:
-      engine train tagprop
+      engine train
+      engine train --for miap
       engine train tagprop --set weights=metric
     """  # noqa: D301 - click reads the backspace
     from engine.generations import find_workspace
     from engine.progress import ProgressBars
     from engine.training import train_workspace
-    from engine.training.trainable import TRAINABLE
+    from engine.training.trainable import DEFAULT
 
-    if learner is None:
-        raise click.UsageError(
-            f"Missing argument 'LEARNER'; {', '.join(TRAINABLE)} can be trained.",
-            click.get_current_context(),
-        )
+    learner = learner or DEFAULT
     params = parse_settings(settings)
+    if goal is not None:
+        if learner != DEFAULT:
+            raise click.UsageError(
+                f"--for says what the {DEFAULT} is good at; {learner} has no such choice.",
+                click.get_current_context(),
+            )
+        params["goal"] = goal
     root = find_workspace(workspace)
     try:
         with ProgressBars() as progress:
@@ -125,18 +144,27 @@ def train(
 
 def summary(report: TrainingReport) -> str:
     """Return what a training did, for people."""
-    before, after = report.held_out["before"], report.held_out["after"]
-    width = max(6, len(report.learner))
+    held_out = report.held_out
+    columns = {
+        "knn": held_out["before"],
+        **{one.name: one.figures for one in report.members if one.name != "knn"},
+        report.learner: held_out["after"],
+    }
+    widths = {name: max(6, len(name)) for name in columns}
+    heads = "  ".join(f"{name:>{width}}" for name, width in widths.items())
     lines = [
         _kept_or_not(report),
         *settings_lines(report.params, report.told, "  "),
-        f"on {counted(report.held_out['n_pictures'], 'picture')} held out, in %:",
-        f"  {'':<8}{'knn':>6}  {report.learner:>{width}}",
+        f"on {counted(held_out['n_pictures'], 'picture')} held out, in %:",
+        f"  {'':<8}{heads}",
     ]
-    lines += [
-        f"  {title:<8}{percent(before[name]):>6}  {percent(after[name]):>{width}}"
-        for name, title in TITLES.items()
-    ]
+    for name, title in TITLES.items():
+        shown = (f"{percent(columns[key][name]):>{width}}" for key, width in widths.items())
+        lines.append(f"  {title:<8}{'  '.join(shown)}")
+    if report.members:
+        weights = {one.name: f"{one.weight:.2f}" for one in report.members}
+        shown = (f"{weights.get(key, ''):>{width}}" for key, width in widths.items())
+        lines.append(f"  {'weight':<8}{'  '.join(shown)}".rstrip())
     lines.append(_consequence(report))
     return "\n".join(lines)
 
@@ -147,9 +175,10 @@ def _kept_or_not(report: TrainingReport) -> str:
             f"{report.learner} is trained on {counted(report.n_pictures, 'picture')}, "
             f"{counted(report.n_tags, 'tag')}, in {report.seconds:.1f} s"
         )
-    earlier, after = report.earlier[DECISIVE], report.held_out["after"][DECISIVE]
+    decisive = report.decisive
+    earlier, after = report.earlier[decisive], report.held_out["after"][decisive]
     return (
-        f"{report.learner} was trained before with {TITLES[DECISIVE]} {percent(earlier)}, this "
+        f"{report.learner} was trained before with {TITLES[decisive]} {percent(earlier)}, this "
         f"time with {percent(after)}: the earlier one is kept (--replace takes the new one all "
         "the same)"
     )
@@ -172,12 +201,12 @@ def _consequence(report: TrainingReport) -> str:
         return (
             f"'engine tag' {goes_on}: {few} held out {are} too few to tell which is better; {asks}"
         )
-    theirs = report.answers_figure
+    theirs, decisive = report.answers_figure, report.decisive
     if theirs is None:
-        theirs = report.held_out["before"][DECISIVE]
-    shown, own = percent(theirs), percent(report.held_out["after"][DECISIVE])
+        theirs = report.held_out["before"][decisive]
+    shown, own = percent(theirs), percent(report.held_out["after"][decisive])
     how = "no worse" if shown == own else "better"
     return (
-        f"'engine tag' {goes_on}, which is {how} in {TITLES[DECISIVE]} ({shown}, {learner} {own}); "
+        f"'engine tag' {goes_on}, which is {how} in {TITLES[decisive]} ({shown}, {learner} {own}); "
         f"{asks}"
     )

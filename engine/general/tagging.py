@@ -103,7 +103,7 @@ class GeneralTagger:
                 if isinstance(read, Unreadable):
                     yield TagAnswer(shown, GENERAL, error=read.error)
                 else:
-                    yield TagAnswer(shown, GENERAL, next(answers), seconds, is_voted=False)
+                    yield TagAnswer(shown, GENERAL, next(answers), seconds)
             started = time.perf_counter()
 
     def _answers(

@@ -1,6 +1,7 @@
 """What a workspace gives to train on, and the fitting itself."""
 
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -39,10 +40,16 @@ class Fitted:
     ----------
     learner : TagLearner
     own_index : Index or None
+    pictures : TaggedPictures
+        What it was fitted on.
+    seconds : float
+        Wall seconds that it took.
     """
 
     learner: TagLearner
     own_index: Index | None
+    pictures: TaggedPictures
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -125,6 +132,7 @@ class Material:
         InputError
             The learner needs what a workspace does not hold.
         """
+        started = time.perf_counter()
         learner = make_learner(name, **params)
         batch = training_batch(
             learner,
@@ -136,14 +144,13 @@ class Material:
         )
         on_progress("training", 0, 0)
         learner.fit(batch, tagged.tags, on_progress)
-        space = learner.space
-        if space is None:
-            return Fitted(learner, None)
-        on_progress("index", 0, 0)
-        rows = tagged.tags.rows
-        return Fitted(
-            learner, build_own_index(space, rows, self.vectors, self.factory, self.device)
-        )
+        own_index = None
+        if learner.space is not None:
+            on_progress("index", 0, 0)
+            own_index = build_own_index(
+                learner.space, tagged.tags.rows, self.vectors, self.factory, self.device
+            )
+        return Fitted(learner, own_index, tagged, time.perf_counter() - started)
 
     def served(self, fitted: Fitted) -> Served:
         """Return a learner ready to be asked."""

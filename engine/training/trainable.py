@@ -6,9 +6,12 @@ from typing import Any, Protocol, runtime_checkable
 from indexing.errors import InputError
 from learners.table import LEARNERS, make_learner
 
-__all__ = ["TRAINABLE", "ChoosesParams", "check_trainable"]
+__all__ = ["DEFAULT", "TRAINABLE", "ChoosesParams", "check_trainable", "is_trainable"]
 
-TRAINABLE = ("heads", "tagprop")
+DEFAULT = "hybrid"
+"""What is trained where nobody is named."""
+
+TRAINABLE = ("hybrid", "heads", "tagprop")
 """Learners that are worth training; the others need none, or are there to be compared with."""
 
 
@@ -20,6 +23,11 @@ class ChoosesParams(Protocol):
         """Return what was chosen, as hyper-parameters of a fit that need not choose again."""
 
 
+def is_trainable(name: str) -> bool:
+    """Return whether a learner is trained and kept under its name."""
+    return name in TRAINABLE
+
+
 def check_trainable(name: str, params: Mapping[str, Any]) -> None:
     """Refuse a learner that is not trained, or hyper-parameters that it does not take.
 
@@ -28,7 +36,7 @@ def check_trainable(name: str, params: Mapping[str, Any]) -> None:
     InputError
         The learner or a hyper-parameter is not known.
     """
-    if name not in TRAINABLE:
+    if not is_trainable(name):
         found = (
             f"the learner {name!r} is not trained"
             if name in LEARNERS

@@ -1,12 +1,13 @@
 """Try a learner on pictures that it has not seen, before it is trained on everything."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from engine.held_out import measure
 from engine.serving import Served
-from engine.trained import DECISIVE
+from engine.trained import in_tenths, is_trained
 from engine.training.material import Material
 from engine.training.trainable import ChoosesParams
 from learners.base import Batch, Progress
@@ -19,6 +20,7 @@ __all__ = [
     "Trial",
     "comparable",
     "is_worse",
+    "measured",
     "measured_knn",
     "staged",
     "try_out",
@@ -44,19 +46,22 @@ class Trial:
         Fitted on the pictures that were kept.
     figures : dict
         What was measured.
+    seconds : float
+        Wall seconds that it took.
     """
 
     name: str
     settings: dict[str, Any]
     served: Served
     figures: Figures
+    seconds: float
 
 
 def measured_knn(material: Material, params: Mapping[str, Any], on_progress: Progress) -> Figures:
     """Measure knn as the workspace has it, on the held-out pictures."""
     on_progress(f"{ON_HELD_OUT}: knn", 0, 0)
     knn = make_learner("knn", **params).fit(Batch(), material.kept.tags)
-    return _measured(material, Served(learner=knn, index=lambda: material.index))
+    return measured(material, Served(learner=knn, index=lambda: material.index))
 
 
 def try_out(
@@ -73,6 +78,7 @@ def try_out(
     on_progress : callable
         Called with (stage, done, total).
     """
+    started = time.perf_counter()
     fitted = material.fit(name, params, material.kept, staged(on_progress, ON_HELD_OUT))
     on_progress(f"{ON_HELD_OUT}: {name}", 0, 0)
     served = material.served(fitted)
@@ -82,7 +88,8 @@ def try_out(
         name=name,
         settings={**params, **chosen},
         served=served,
-        figures=_measured(material, served),
+        figures=measured(material, served),
+        seconds=time.perf_counter() - started,
     )
 
 
@@ -91,11 +98,14 @@ def staged(on_progress: Progress, on_what: str) -> Progress:
     return lambda stage, done, total: on_progress(f"{on_what}: {stage}", done, total)
 
 
-def _measured(material: Material, served: Served) -> Figures:
+def measured(material: Material, served: Served) -> Figures:
+    """Measure a learner that was fitted on what is kept, on the held-out pictures."""
     return measure(served, material.kept, material.held, material.vectors, material.blocks)
 
 
-def comparable(entry: Mapping[str, Any] | None, n_held_out: int) -> Figures | None:
+def comparable(
+    entry: Mapping[str, Any] | None, n_held_out: int, goal: str | None = None
+) -> Figures | None:
     """Return what an earlier training measured, if it was on the same pictures and votes.
 
     Parameters
@@ -104,18 +114,22 @@ def comparable(entry: Mapping[str, Any] | None, n_held_out: int) -> Figures | No
         The earlier learner in the manifest.
     n_held_out : int
         Pictures that are held out now.
+    goal : str, optional
+        What the training is for, if it is for something; one for something else is no match.
     """
-    if entry is None or entry["n_changed"]:
+    if entry is None or not is_trained(entry) or entry["n_changed"]:
+        return None
+    if entry.get("goal") != goal:
         return None
     if entry["held_out"]["n_pictures"] != n_held_out:
         return None
     return dict(entry["held_out"]["after"])
 
 
-def is_worse(after: Mapping[str, float | None], earlier: Mapping[str, float | None] | None) -> bool:
+def is_worse(
+    after: Mapping[str, float | None], earlier: Mapping[str, float | None] | None, decisive: str
+) -> bool:
     """Return whether a training is worse than an earlier one, as people read the figures."""
     if earlier is None:
         return False
-    # What is less than a tenth of a point apart is not told apart.
-    now, then = (round(100 * (values[DECISIVE] or 0.0), 1) for values in (after, earlier))
-    return now < then
+    return in_tenths(after[decisive]) < in_tenths(earlier[decisive])

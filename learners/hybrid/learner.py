@@ -220,7 +220,7 @@ class Hybrid(TagLearner):
     def _rebase(self, tags: TagMatrix, columns: NDArray[np.int64]) -> None:
         known = columns >= 0
         stack = self.stack_
-        weights = np.repeat(stack.shared[:, None], tags.n_tags, axis=1)
+        weights = np.repeat(self._weights_of_new_tags()[:, None], tags.n_tags, axis=1)
         weights[:, known] = stack.weights[:, columns[known]]
         offsets = np.zeros(tags.n_tags)
         offsets[known] = stack.offsets[columns[known]]
@@ -230,6 +230,19 @@ class Hybrid(TagLearner):
         self.stack_ = Stack(weights, stack.shared, stack.gates, offsets, stack.prior)
         self.log_prior_ = log_prior
         self.tags_ = tags
+
+    def _weights_of_new_tags(self) -> NDArray[np.float64]:
+        """Return the weights of a tag that members may not know, float64 (n_members,).
+
+        Those that do not answer new tags are left out, and the others weigh what all did.
+        """
+        from learners.table import learner_class
+
+        shared = self.stack_.shared
+        answers = [learner_class(name).answers_new_tags for name in self.member_names]
+        weights = np.where(answers, shared, 0.0)
+        total = weights.sum()
+        return np.asarray(weights * (shared.sum() / total if total > 0 else 0.0), np.float64)
 
     def _arrays(self) -> dict[str, NDArray[np.generic]]:
         arrays: dict[str, NDArray[np.generic]] = {

@@ -172,7 +172,7 @@ def test_a_sheet_where_none_can_be_written_is_refused_before_any_work(engine, li
     engine("build", library, "--extractor", "toy")
     result = engine("tag", new, "--sheet", "nowhere/sheet.html")
     assert result.output == ""
-    assert str(result.exception).startswith("nowhere is no folder; a contact sheet is written")
+    assert str(result.exception).startswith("nowhere is no folder; a sheet is written")
 
 
 def test_a_sheet_does_not_explain_what_was_not_asked_for(engine, library, new, tmp_path):

@@ -74,19 +74,11 @@ def test_json_is_one_object(engine):
     report = json.loads(engine("train", "fading", "--json").stdout)
     assert set(report) == {
         *("workspace", "learner", "params", "trained_on", "held_out", "answers_with", "seconds"),
-        *("earlier", "written", "answered_before"),
+        *("earlier", "written", "answered_before", "decided_by", "members"),
     }
+    assert (report["decided_by"], report["members"]) == ("c-f1@5", {})
     assert report["trained_on"] == {"pictures": 24, "tags": 4}
     assert set(report["held_out"]) == {"n_pictures", "before", "after"}
-
-
-def test_without_a_name_it_says_what_can_be_trained(engine):
-    result = engine("train")
-    assert result.exit_code == 2
-    assert (
-        "Missing argument 'LEARNER'; fading, turned, means, certain can be trained."
-        in result.stderr
-    )
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_the_table_shows_the_heaviest_voters_and_what_the_others_weigh():
     voters = tuple(voter(i, weight) for i, weight in enumerate(weights))
     ranked = RankedTag("sea", -0.25, vote=0.71, sources={}, voters=voters)
     fact = RankedTag("sky", 1.5, vote=0.0, is_confirmed=True, sources={}, voters=())
-    assert table(TagAnswer("new.jpg", "tagprop", (fact, ranked))).splitlines() == [
+    assert table(TagAnswer("new.jpg", "tagprop", (fact, ranked), voter="tagprop")).splitlines() == [
         "new.jpg  (tagprop)",
         "  sky   1.500  x 0.000  confirmed",
         "  sea  -0.250  x 0.710",
@@ -85,7 +85,7 @@ def test_a_sheet_draws_scores_below_zero_and_the_heaviest_voters(library, tmp_pa
     )
     tags = (RankedTag("a", 2.0, voters=voters), RankedTag("b", -2.0, voters=()))
     sheet = tmp_path / "sheet.html"
-    write_contact_sheet(sheet, [TagAnswer("a.png", "tagprop", tags)], title="t")
+    write_contact_sheet(sheet, [TagAnswer("a.png", "tagprop", tags, voter="tagprop")], title="t")
     page = sheet.read_text()
     assert "--share:100%" in page
     assert "--share:0%" in page

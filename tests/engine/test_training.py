@@ -277,9 +277,9 @@ def test_stopped_at_any_stage_the_workspace_is_as_before(built, new):
     "place",
     [
         "learners.voting.VotingLearner._fit",
-        "engine.training.running.save_learner",
-        "engine.training.running.save_index",
-        "engine.training.running.inherit",
+        "engine.training.keeping.save_learner",
+        "engine.training.keeping.save_index",
+        "engine.training.keeping.inherit",
         "engine.generations._make_durable",
         "engine.generations.GenerationFolders._point_at",
     ],

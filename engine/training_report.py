@@ -1,0 +1,101 @@
+"""What a training did: plain values that print as JSON."""
+
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["MixedMember", "TrainingReport"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MixedMember:
+    """A learner that another one mixes.
+
+    Parameters
+    ----------
+    name : str
+    params : dict
+        Its hyper-parameters.
+    weight : float
+        What it weighs where nothing is known of the picture, at least 0.
+    figures : dict of str to float or None
+        What was measured of it alone on the held-out pictures, in [0, 1].
+    """
+
+    name: str
+    params: dict[str, Any]
+    weight: float
+    figures: dict[str, float | None]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that ``--json`` prints."""
+        return {"params": self.params, "weight": round(self.weight, 6), "after": self.figures}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingReport:
+    """What a training did.
+
+    Parameters
+    ----------
+    workspace : str
+        Where it lies.
+    learner : str
+        What was trained.
+    params : dict
+        Its hyper-parameters.
+    told : tuple of str
+        Those that were given, or chosen while it was fitted.
+    n_pictures, n_tags : int
+        Pictures it was trained on in the end, and the vocabulary.
+    members : tuple of MixedMember
+        The learners that it mixes.
+    held_out : dict
+        ``n_pictures`` that were held out, and the measures of knn (``before``) and of the
+        learner (``after``) on them, in [0, 1].
+    earlier : dict of str to float or None, or None
+        What an earlier training of the same learner had on the same pictures; None where there
+        is none, or votes have changed since.
+    is_written : bool
+        Whether the learner was kept; else the earlier one, which is better, was.
+    answered_before, answers_with : str
+        The learner that answered where nobody was named, and the one that does so now.
+    decisive : str
+        The measure that decides who answers.
+    answers_figure : float or None
+        What `answers_with` has of it on held-out pictures; None for knn, which is in ``held_out``.
+    seconds : float
+        Wall seconds.
+    """
+
+    workspace: str
+    learner: str
+    params: dict[str, Any]
+    told: tuple[str, ...]
+    n_pictures: int
+    n_tags: int
+    held_out: dict[str, Any]
+    earlier: dict[str, float | None] | None
+    is_written: bool
+    answered_before: str
+    answers_with: str
+    decisive: str
+    members: tuple[MixedMember, ...]
+    answers_figure: float | None
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that ``--json`` prints."""
+        return {
+            "workspace": self.workspace,
+            "learner": self.learner,
+            "params": self.params,
+            "trained_on": {"pictures": self.n_pictures, "tags": self.n_tags},
+            "held_out": self.held_out,
+            "members": {member.name: member.to_json() for member in self.members},
+            "earlier": self.earlier,
+            "written": self.is_written,
+            "answered_before": self.answered_before,
+            "answers_with": self.answers_with,
+            "decided_by": self.decisive,
+            "seconds": round(self.seconds, 3),
+        }

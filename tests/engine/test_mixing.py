@@ -1,0 +1,353 @@
+"""The hybrid in a workspace: trained with its members, served through them, carried over."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from engine import Workspace
+from engine.cli import cli
+from engine.emission import Emission
+from engine.tagger import Tagger
+from engine.trained import best_learner, load_learner, member_of
+from indexing.errors import InputError
+from tests.engine.conftest import COLORS, write_picture
+from tests.engine.stand_ins import STAND_INS, Fading, Turned
+
+pytestmark = pytest.mark.usefixtures("stand_ins")
+
+MEMBERS = "knn,fading,turned,means"
+PARAMS = {"members": MEMBERS, "settings": {"fading": {"n_neighbors": 5}}}
+
+
+@pytest.fixture(autouse=True)
+def mixed(stand_ins, monkeypatch):
+    monkeypatch.setattr("engine.training.trainable.TRAINABLE", (*STAND_INS, "hybrid"))
+
+
+@pytest.fixture
+def new(tmp_path):
+    return write_picture(tmp_path / "new.png", COLORS["green"], seed=5_000)
+
+
+@pytest.fixture
+def trained(built):
+    built.train(params=PARAMS)
+    return built
+
+
+def files(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.stat().st_ino
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_the_default_is_trained_with_all_its_members_and_answers(built, new):
+    report = built.train(params=PARAMS)
+    assert (report.learner, report.answers_with) == ("hybrid", "hybrid")
+    assert [one.name for one in report.members] == MEMBERS.split(",")
+    assert report.members[1].params["n_neighbors"] == 5
+    assert all(one.weight >= 0 for one in report.members)
+    (answer,) = built.tag([new])
+    assert answer.learner == "hybrid"
+    assert {ranked.tag for ranked in answer.tags} >= {"Green"}
+    assert all(0 <= ranked.probability <= 1 for ranked in answer.tags)
+    for member in ("fading", "turned", "means"):
+        assert next(built.tag([new], learner=member)).learner == member
+
+
+def test_a_training_without_a_name_is_that_of_the_hybrid(built):
+    arguments = ["train", "--set", "members=knn,means", "-w", str(built.root), "--json"]
+    result = CliRunner().invoke(cli, arguments, catch_exceptions=False)
+    report = json.loads(result.stdout)
+    assert (report["learner"], report["answers_with"]) == ("hybrid", "hybrid")
+    assert set(report["members"]) == {"knn", "means"}
+    assert set(report["members"]["means"]) == {"params", "weight", "after"}
+
+
+def test_every_picture_is_scored_by_fits_that_had_not_seen_it(built):
+    built.train(params={"members": "fading,knn"})
+    tags = [tags for _, _, tags in Fading.seen]
+    # All that are kept, five times four fifths of them, and everything.
+    kept, *folds, everything = [set(one.rows.tolist()) for one in tags]
+    assert (len(kept), len(folds), len(everything)) == (17, 5, 24)
+    left_out = [kept - fold for fold in folds]
+    assert set().union(*left_out) == kept
+    assert sum(map(len, left_out)) == len(kept)
+    # What the fit on all that are kept has chosen is not chosen again.
+    assert [params["decay"] for params, _, _ in Fading.seen] == [None] + 6 * [10.0]
+
+
+def test_members_lie_in_the_hybrid_and_share_files_with_those_of_their_name(trained):
+    folder, manifest = trained._folders.current()
+    here = files(folder / "learners")
+    for member in ("fading", "turned", "means"):
+        for name in ("learner.json", "learner.npz"):
+            assert here[f"{member}/{name}"] == here[f"hybrid/members/{member}/{name}"]
+        assert member_of("hybrid", member) == f"hybrid/members/{member}"
+    assert "turned/index/index.json" in here
+    assert "knn/learner.json" not in here
+    entry = manifest["learners"]["hybrid"]
+    assert set(entry["members"]) == set(MEMBERS.split(","))
+    assert entry["goal"] == "f1"
+    assert entry["members"]["turned"]["index"]["n_dims"] == 3
+    assert set(manifest["learners"]) == {"knn", "tagvote", "fading", "turned", "means", "hybrid"}
+    assert trained._folders.current_if_whole().damaged == ()
+
+
+def test_the_hybrid_answers_through_its_own_members(trained, new):
+    def said(learner="hybrid"):
+        (answer,) = trained.tag([new], learner=learner, emission=Emission(top=4))
+        return [(ranked.tag, ranked.score) for ranked in answer.tags]
+
+    before = said()
+    was = said("fading")
+    trained.train("fading", {"decay": 0.1, "n_neighbors": 24}, replace=True)
+    assert said("fading") != was
+    assert said() == before
+
+
+def test_scores_are_those_of_the_members_asked_one_by_one(trained, new, library):
+    tagger = Tagger(trained._folders)
+    pictures = [new, library / "red0.png"]
+    answers = list(tagger.tag(pictures, learner="hybrid", emission=Emission(top=4), explain=True))
+    hybrid = load_learner(tagger.folder, "hybrid")
+    for answer in answers:
+        for ranked in answer.tags:
+            assert set(ranked.sources) == {*MEMBERS.split(","), "prior"}
+            assert sum(ranked.sources.values()) == pytest.approx(ranked.score, abs=1e-5)
+    # What a member adds is a rising function of its own score.
+    scores = {
+        name: {
+            (place, ranked.tag): ranked.score
+            for place, answer in enumerate(
+                tagger.tag(pictures, learner=name, emission=Emission(top=4))
+            )
+            for ranked in answer.tags
+        }
+        for name in ("fading", "turned", "means")
+    }
+    for name, of_member in scores.items():
+        evidence = hybrid.evidence_[name]
+        gained = np.array(
+            [
+                answers[place].tags[i].sources[name]
+                for place in range(2)
+                for i in range(4)
+                if hybrid.weights[name] > 0
+            ]
+        )
+        said = np.array(
+            [
+                float(evidence(np.array([of_member[place, answers[place].tags[i].tag]]))[0])
+                for place in range(2)
+                for i in range(4)
+                if hybrid.weights[name] > 0
+            ]
+        )
+        assert (gained * said >= -1e-9).all()
+
+
+def test_learners_of_one_index_are_answered_by_one_search(trained, new, monkeypatch):
+    tagger = Tagger(trained._folders)
+    searched = []
+    for index in (tagger.index, tagger._index_of(member_of("hybrid", "turned")).result()):
+        search = type(index).search
+        monkeypatch.setattr(
+            type(index),
+            "search",
+            lambda self, queries, k, search=search, **more: (
+                searched.append((id(self), k)),
+                search(self, queries, k, **more),
+            )[1],
+        )
+        break
+    list(tagger.tag([new], learner="hybrid"))
+    of_vectors = [k for index, k in searched if index == id(tagger.index)]
+    # The gate reads ten; fading and knn fewer.
+    assert of_vectors == [18]
+
+
+def test_the_voters_are_those_of_a_member(trained, new):
+    (answer,) = trained.tag([new], explain=True)
+    assert answer.voter in ("knn", "fading", "turned")
+    green = next(ranked for ranked in answer.tags if ranked.tag == "Green")
+    assert green.voters
+    assert sum(voter.weight for voter in green.voters) <= 1 + 1e-6
+    assert green.vote is None
+    lines = (
+        CliRunner()
+        .invoke(cli, ["tag", str(new), "--explain", "-w", str(trained.root)])
+        .stdout.splitlines()
+    )
+    assert lines[-1] == f"  the voters are those of {answer.voter}, which hybrid mixes"
+    assert any(re.search(r"^      knn [+-]\d.*  prior [+-]\d", line) for line in lines)
+    assert any("  p 0." in line or "  p 1." in line for line in lines)
+
+
+def test_another_goal_takes_the_place_of_the_first_and_reuses_the_members(trained, new):
+    Turned.seen.clear()
+    result = CliRunner().invoke(
+        cli,
+        [
+            *("train", "--for", "miap", "--set", f"members={MEMBERS}"),
+            *("--set", 'settings={"fading": {"n_neighbors": 5}}', "-w", str(trained.root)),
+        ],
+    )
+    assert result.exit_code == 0, result.exception
+    assert trained.info()["learners"]["hybrid"]["goal"] == "miap"
+    # Kept, five folds; not everything once more.
+    assert [len(tags.rows) for _, _, tags in Turned.seen][-1] < 24
+    assert len(Turned.seen) == 6
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("hybrid is trained on 24 pictures, 4 tags, in ")
+    titles = next(line for line in lines if line.split()[0] == "knn")
+    assert titles.split() == ["knn", "fading", "turned", "means", "hybrid"]
+    weights = next(line for line in lines if line.startswith("  weight"))
+    assert len(weights.split()) == 5
+    assert next(trained.tag([new])).learner == "hybrid"
+
+
+def test_a_goal_is_the_hybrids(trained):
+    result = CliRunner().invoke(cli, ["train", "fading", "--for", "miap", "-w", str(trained.root)])
+    assert result.exit_code == 2
+    assert "--for says what the hybrid is good at; fading has no such choice." in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("hybrid", "member", "answers"),
+    [
+        (0.6, 0.6, "hybrid"),
+        (0.5951, 0.6, "hybrid"),
+        (0.5939, 0.6, "fading"),
+        (0.3, 0.2, "knn"),
+        (0.4, 0.3, "hybrid"),
+    ],
+)
+def test_the_hybrid_answers_unless_it_is_half_a_point_worse(hybrid, member, answers):
+    def entry(after):
+        measures = {"before": {"c-f1@5": 0.4}, "after": {"c-f1@5": after}}
+        return {"trained_on": {}, "held_out": {"n_pictures": 50, **measures}}
+
+    learners = {
+        "knn": {},
+        "hybrid": {**entry(hybrid), "goal": "f1", "members": {}},
+        "fading": entry(member),
+    }
+    assert best_learner(learners) == answers
+
+
+def test_the_goal_says_which_measure_decides():
+    def entry(f1, miap):
+        figures = {"c-f1@5": f1, "miap": miap}
+        before = {"c-f1@5": 0.1, "miap": 0.1}
+        held_out = {"n_pictures": 50, "before": before, "after": figures}
+        return {"trained_on": {}, "held_out": held_out}
+
+    def best(goal):
+        hybrid = {**entry(0.5, 0.7), "goal": goal, "members": {}}
+        return best_learner({"knn": {}, "fading": entry(0.6, 0.6), "hybrid": hybrid})
+
+    assert (best("f1"), best("miap")) == ("fading", "hybrid")
+
+
+def test_a_member_that_is_better_under_its_name_stays(built, monkeypatch):
+    built.train("fading", {"n_neighbors": 3})
+    found = iter([0.5, *4 * [0.4], 0.6])
+    monkeypatch.setattr(
+        "engine.training.trials.measure",
+        lambda *given, **more: {"map": 0.5, "miap": 0.5, "c-f1@5": next(found)},
+    )
+    built.train(params=PARAMS)
+    learners = built.info()["learners"]
+    assert learners["fading"]["params"]["n_neighbors"] == 3
+    assert learners["hybrid"]["members"]["fading"]["params"]["n_neighbors"] == 5
+    folder, _ = built._folders.current()
+    assert load_learner(folder, "fading").n_neighbors == 3
+    assert load_learner(folder, member_of("hybrid", "fading")).n_neighbors == 5
+
+
+def test_builds_carry_the_hybrid_and_its_members_over(trained, library, new, tmp_path):
+    write_picture(library / "more.png", COLORS["green"], seed=900)
+    (library / "more.png.txt").write_text("Emerald\ncolour")
+    (library / "red0.png").unlink()
+    report = trained.build()
+    assert report.dropped == {}
+    folder, manifest = trained._folders.current()
+    entry = manifest["learners"]["hybrid"]
+    assert entry["n_changed"] == 2
+    assert entry["new_tags"] == []
+    assert entry["members"]["means"]["new_tags"] == ["Emerald"]
+    assert entry["members"]["turned"]["new_tags"] == []
+    here = files(folder / "learners")
+    assert here["means/learner.npz"] == here["hybrid/members/means/learner.npz"]
+    assert here["turned/index/rows.npy"] == here["hybrid/members/turned/index/rows.npy"]
+    emerald = write_picture(tmp_path / "e.png", COLORS["green"], seed=900)
+    tags = next(trained.tag([emerald], learner="hybrid", emission=Emission(top=5))).tags
+    assert "Emerald" in [ranked.tag for ranked in tags]
+    assert next(trained.tag([new])).learner == "hybrid"
+    text = CliRunner().invoke(cli, ["info", "-w", str(trained.root)]).stdout
+    assert "1 tag is new since means was trained, and is not answered by it: Emerald" in text
+
+
+def test_a_member_that_cannot_follow_takes_the_hybrid_along(built, library):
+    built.train(params={"members": "knn,fading,means", "settings": {"fading": {"is_rigid": True}}})
+    write_picture(library / "more.png", COLORS["green"], seed=900)
+    (library / "more.png.txt").write_text("Emerald\ncolour")
+    report = built.build()
+    assert set(report.dropped) == {"fading", "hybrid"}
+    folder, manifest = built._folders.current()
+    assert set(manifest["learners"]) == {"knn", "tagvote", "means"}
+    assert not (folder / "learners" / "hybrid").exists()
+    assert built.build().dropped == {}
+
+
+@pytest.mark.parametrize("name", ["members/turned/learner.npz", "learner.json"])
+def test_damage_in_a_member_is_damage_of_the_hybrid(trained, new, name):
+    path = trained._folders.current()[0] / "learners" / "hybrid" / name
+    content = path.read_bytes()
+    path.unlink()
+    path.write_bytes(content[:50])
+    with pytest.raises(Exception, match="the trained learner 'hybrid' cannot be read"):
+        list(Workspace(trained.root).tag([new], learner="hybrid"))
+    assert trained.build().dropped == {"hybrid": "its files are damaged"}
+    assert next(Workspace(trained.root).tag([new], learner="turned")).learner == "turned"
+
+
+def test_what_a_workspace_does_not_hold_is_said_before_any_work(built):
+    with (
+        built._folders.lock(),
+        pytest.raises(InputError, match="members are 'knn,foo'; names of learners"),
+    ):
+        built.train(params={"members": "knn,foo"})
+    Fading.seen.clear()
+    with pytest.raises(InputError, match=r"'multimodal' needs more than a workspace holds"):
+        built.train(params={"members": "fading,multimodal"})
+    assert Fading.seen == []
+
+
+def test_the_reliability_is_shown_and_drawn(trained, tmp_path):
+    def run(*arguments):
+        return CliRunner().invoke(
+            cli, ["info", *map(str, arguments), "-w", str(trained.root)], catch_exceptions=False
+        )
+
+    found = json.loads(run("--reliability", "--json").stdout)
+    assert (found["learner"], set(found["bins"][0])) == ("hybrid", {"said", "came_true", "tags"})
+    n_tags = sum(one["tags"] for one in found["bins"])
+    error = sum(one["tags"] * abs(one["said"] - one["came_true"]) for one in found["bins"])
+    assert found["expected_error"] == pytest.approx(error / n_tags, abs=1e-5)
+    sheet = tmp_path / "plot.svg"
+    text = run("--reliability", "--sheet", sheet).stdout
+    assert text.startswith(f"hybrid: {n_tags} tags, the five best of pictures that it had not seen")
+    assert sheet.read_text().count("<circle") == len(found["bins"])
+    assert run("--sheet", sheet).exit_code == 2
+
+
+def test_a_workspace_without_a_calibrated_learner_has_no_reliability(built):
+    with pytest.raises(InputError, match="'knn' knows no probabilities whose reliability could"):
+        built.reliability()
