@@ -158,8 +158,8 @@ _ON_TAGS = (
     *("frequency", "knn", "tagvote"),
     *("heads:n_units=2048", "heads:n_units=2048:quantity=network"),
 )
-_READ_MORE = frozenset({"multimodal", "mscnn"})
-"""Learners that read tags as input, or pixels: the made-up pictures have neither."""
+_READ_MORE = frozenset({"multimodal", "mscnn", "words"})
+"""Learners that read tags as input, pixels or words: the made-up pictures have none."""
 _EACH_WAY = Emission(Emit.EACH_WAY)
 _COMPLETION = (Protocol(completion=Completion(), emission=_EACH_WAY),)
 # Heads of one layer on the features, as the classifiers that a network ends in.

@@ -26,6 +26,7 @@ class Needs(Flag):
     PIXELS = auto()
     TAGS = auto()
     SCORES = auto()
+    WORDS = auto()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -50,6 +51,11 @@ class Batch:
     scores : mapping of str to ndarray of float32, shape (n_queries, n_tags), optional
         What other learners answer, by name, for one that mixes them. To be fitted on, each
         picture's are those of a learner that was fitted without it; NaN = there are none.
+    words : ndarray of float32, shape (n_tags, n_word_dims), optional
+        Vector of each tag in word space, of unit length; zeros where a tag has none.
+    directions : ndarray of float32, shape (n_queries, n_word_dims), optional
+        Where in word space each picture lies by what else is known of it; zeros = nothing. Goes
+        with `words`.
 
     Raises
     ------
@@ -64,6 +70,8 @@ class Batch:
     groups: NDArray[np.int64] | None = None
     blocks: tuple[int, ...] | None = None
     scores: Mapping[str, NDArray[np.float32]] | None = None
+    words: NDArray[np.float32] | None = None
+    directions: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         sizes = self._sizes()
@@ -93,6 +101,8 @@ class Batch:
             sizes["tags"] = self.tags.n_images
         if self.groups is not None:
             sizes["groups"] = len(self.groups)
+        if self.directions is not None:
+            sizes["directions"] = len(self.directions)
         for name, scores in (self.scores or {}).items():
             sizes[f"scores of {name}"] = len(scores)
         return sizes

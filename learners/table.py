@@ -19,6 +19,7 @@ LEARNERS: dict[str, str] = {
     "multimodal": "learners.multimodal:Multimodal",
     "mscnn": "learners.multiscale:MSCNN",
     "hybrid": "learners.hybrid:Hybrid",
+    "words": "learners.words.fast0tag:Fast0Tag",
     "copy": "learners.baselines:LabelTransfer",
     "frequency": "learners.baselines:TagFrequency",
     "random": "learners.baselines:RandomScores",

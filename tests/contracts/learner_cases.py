@@ -12,7 +12,7 @@ from indexing.index import Neighbors
 from learners.base import Batch, TagLearner, TagMatrix
 from learners.multiscale import MSCNN
 from learners.table import make_learner
-from tests.reference import baselines, heads, hybrid, multimodal, tagprop, voting
+from tests.reference import baselines, heads, hybrid, multimodal, tagprop, voting, words
 
 N_DIMS, K = 6, 12
 MIXED = ("knn", "heads")
@@ -110,6 +110,16 @@ CASES += [
         {"n_tag_units": 8, "epochs": 2, "plan": "niu2017", "n_input_tags": 2},
     )
 ]
+CASES += [
+    Case(
+        "words",
+        {"ranking_ridge": ranking, "regularization": ridge, "width": width},
+        lambda b, t, p=(ranking, ridge, width): words.scores(
+            b.features, known(t), t, tag_words(t), *p
+        ),
+    )
+    for ranking, ridge, width in ((1.0, 0.1, 1.0), (0.05, 1.0, 2.0))
+]
 SMALL_NETWORK = {
     "backbone": "timm:test_efficientnet",
     "pretrained": False,
@@ -182,7 +192,15 @@ def batch(tags: TagMatrix, n_queries: int = 15, seed: int = 1) -> Batch:
             name: (rng.normal(size=(n_queries, tags.n_tags)) + told).astype(np.float32)
             for name in MIXED
         },
+        words=tag_words(tags),
     )
+
+
+def tag_words(tags: TagMatrix) -> np.ndarray:
+    """Return a vector for each tag; the second has none."""
+    vectors = np.random.default_rng(7).normal(size=(tags.n_tags, 4)).astype(np.float32)
+    vectors[1:2] = 0
+    return vectors
 
 
 def queries(of: Batch, chosen: np.ndarray | slice) -> Batch:
@@ -203,6 +221,7 @@ def queries(of: Batch, chosen: np.ndarray | slice) -> Batch:
         pixels=of.pixels[chosen],
         tags=tags,
         scores={name: scores[chosen] for name, scores in of.scores.items()},
+        words=of.words,
     )
 
 
