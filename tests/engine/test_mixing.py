@@ -189,6 +189,31 @@ def test_the_voters_are_those_of_a_member(trained, new):
     assert any("  p 0." in line or "  p 1." in line for line in lines)
 
 
+def test_stopped_at_any_stage_the_workspace_is_as_before(built, new):
+    built.train("fading")
+    pointer = (built.root / "current").read_text()
+    said = next(built.tag([new], emission=Emission(top=4))).tags
+    stages = []
+    params = {"members": "fading,means"}
+    Workspace(built.root).train(params=params, on_progress=lambda *stage: stages.append(stage))
+    (built.root / "current").write_text(pointer)
+    named = {stage for stage, _, _ in stages}
+    assert "measuring on held-out pictures: fading: folds" in named
+    assert "training on everything: means: training" in named
+    for moment in range(0, len(stages), 7):
+        left = iter(range(moment))
+
+        def stop(*stage, left=left):
+            if next(left, None) is None:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            built.train(params=params, on_progress=stop)
+        assert (built.root / "current").read_text() == pointer
+    again = next(Workspace(built.root).tag([new], emission=Emission(top=4)))
+    assert (again.learner, again.tags) == ("fading", said)
+
+
 def test_another_goal_takes_the_place_of_the_first_and_reuses_the_members(trained, new):
     Turned.seen.clear()
     result = CliRunner().invoke(
