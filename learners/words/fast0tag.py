@@ -14,8 +14,11 @@ from learners.parameters import real_number, whole_number
 from learners.radial import LeastSquares, RadialUnits, fit_radial_units
 from learners.tag_matrix import TagMatrix
 from learners.words.directions import direction_scores, unit_rows
+from learners.words.expansion import Chance
 
 __all__ = ["Fast0Tag", "principal_directions"]
+
+_TOGETHER = 4_096  # pictures whose activations are held at a time
 
 
 def principal_directions(
@@ -93,6 +96,9 @@ class Fast0Tag(TagLearner):
         None where there was nothing to learn from.
     weights_ : ndarray of float64, shape (n_units, n_word_dims)
     mean_ : ndarray of float64, shape (n_word_dims,)
+    chance_ : float
+        What a word scores at most for most pictures that it has nothing to do with
+        (:class:`learners.words.expansion.Chance`); 1 where there was nothing to learn from.
 
     Notes
     -----
@@ -122,6 +128,7 @@ class Fast0Tag(TagLearner):
     units_: RadialUnits | None = field(init=False, repr=False)
     weights_: NDArray[np.float64] = field(init=False, repr=False)
     mean_: NDArray[np.float64] = field(init=False, repr=False)
+    chance_: float = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.ranking_ridge = real_number("ranking_ridge", self.ranking_ridge, above=0)
@@ -156,10 +163,16 @@ class Fast0Tag(TagLearner):
         """
         self._check_fitted()
         self._check(batch, self.needs)
-        features = features_of(batch)
+        return self._of_features(features_of(batch))
+
+    def _of_features(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         if self.units_ is None:
             return np.zeros((len(features), self.words_.shape[1]), dtype=np.float32)
-        return unit_rows(self.units_(features) @ self.weights_ + self.mean_)
+        parts = range(0, len(features), _TOGETHER)
+        found = [
+            self.units_(features[start : start + _TOGETHER]) @ self.weights_ for start in parts
+        ]
+        return unit_rows(np.concatenate([self.mean_[None][:0], *found]) + self.mean_)
 
     def word_scores(self, batch: Batch, word_vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Score any words; see :class:`learners.words.directions.WordScorer`."""
@@ -174,7 +187,7 @@ class Fast0Tag(TagLearner):
             )
         self.words_ = unit_rows(words)
         n_dims = words.shape[1]
-        self.units_ = None
+        self.units_, self.chance_ = None, 1.0
         self.weights_, self.mean_ = np.zeros((0, n_dims)), np.zeros(n_dims)
         targets = principal_directions(tags, self.words_, self.ranking_ridge)
         is_known = targets.any(axis=1)
@@ -192,6 +205,7 @@ class Fast0Tag(TagLearner):
         self.mean_ = targets.mean(axis=0)
         ridge = LeastSquares(self.units_, features, self.regularization)
         self.weights_ = ridge.solve(targets - self.mean_)
+        self.chance_ = Chance.of(self._of_features(features), self.words_).level
 
     def _predict_scores(self, batch: Batch) -> NDArray[np.float32]:
         return direction_scores(self.directions(batch), self.words_)
@@ -205,6 +219,7 @@ class Fast0Tag(TagLearner):
             "words": self.words_,
             "weights": self.weights_,
             "mean": self.mean_,
+            "chance": np.asarray(self.chance_, dtype=np.float64),
         }
         return arrays if self.units_ is None else arrays | self.units_.to_arrays()
 
@@ -212,4 +227,5 @@ class Fast0Tag(TagLearner):
         self.words_ = np.asarray(arrays["words"], dtype=np.float32)
         self.weights_ = np.asarray(arrays["weights"], dtype=np.float64)
         self.mean_ = np.asarray(arrays["mean"], dtype=np.float64)
+        self.chance_ = float(np.asarray(arrays["chance"], dtype=np.float64))
         self.units_ = RadialUnits.from_arrays(arrays) if len(self.weights_) else None

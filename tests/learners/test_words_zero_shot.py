@@ -125,6 +125,8 @@ def test_a_word_without_pictures_is_found_by_its_neighbour_in_word_space() -> No
     learner = Fast0Tag().fit(Batch(features=features, words=words), tags)
     unseen = learner.predict_scores(Batch(features=features))[:, 2]
     assert unseen[kind == 0].min() > unseen[kind == 1].max()
+    scores = learner.predict_scores(Batch(features=features))
+    assert learner.chance_ == pytest.approx(np.quantile(scores, 0.95), abs=1e-6)
 
 
 def test_new_tags_wait_for_the_next_training() -> None:
