@@ -216,6 +216,14 @@ SUITES: dict[str, Suite] = {
             protocols=tuple(Protocol(n_examples=n) for n in FEW_SIZES),
         ),
         Suite(
+            name="corel5k-completion",
+            about="Corel-5K: half of a picture's labels given among wrong ones, the others asked",
+            reader="corel5k",
+            folder="corel5k",
+            methods=("frequency", "knn", "heads", "multimodal", "multimodal:form=layers"),
+            protocols=_COMPLETION,
+        ),
+        Suite(
             name="corel5k-niu",
             about="Corel-5K, half of a picture's labels given as tags: the tables of Niu et al.",
             reader="corel5k",

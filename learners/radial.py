@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 from indexing.errors import InputError
 from learners.parameters import real_number, whole_number
 
-__all__ = ["LeastSquares", "RadialUnits", "bent_log_odds", "fit_radial_units", "principal_map"]
+__all__ = [
+    "LeastSquares",
+    "RadialUnits",
+    "bent_log_odds",
+    "central_pictures",
+    "fit_radial_units",
+    "principal_map",
+]
 
 # Activations held at a time: 64 MB as float64.
 _CHUNK_VALUES = 1 << 23
@@ -90,6 +97,21 @@ class RadialUnits:
         return cls(centers, float(np.asarray(arrays["width"], dtype=np.float64)))
 
 
+def central_pictures(n_images: int, n_units: int, seed: int = 0) -> NDArray[np.int64]:
+    """Return which training pictures are centres, int64, ascending; at most `n_units`.
+
+    They are drawn without repetition where there are more pictures.
+
+    Examples
+    --------
+    >>> central_pictures(3, 8), len(central_pictures(9, 2))
+    (array([0, 1, 2]), 2)
+    """
+    if n_images <= n_units:
+        return np.arange(n_images)
+    return np.sort(np.random.default_rng(seed).choice(n_images, size=n_units, replace=False))
+
+
 def fit_radial_units(
     features: NDArray[np.float32], n_units: int, *, scale: float = 1.0, seed: int = 0
 ) -> RadialUnits:
@@ -115,10 +137,7 @@ def fit_radial_units(
     whole_number("n_units", n_units)
     real_number("scale", scale, above=0)
     n_images = len(features)
-    chosen = np.arange(n_images)
-    if n_images > n_units:
-        drawn = np.random.default_rng(seed).choice(n_images, size=n_units, replace=False)
-        chosen = np.sort(drawn)
+    chosen = central_pictures(n_images, n_units, seed)
     spread = float(features.var(axis=0, dtype=np.float64).sum()) if n_images else 0.0
     # Pictures that are all alike have no spread; any width tells them from others.
     width = scale * np.sqrt(spread) if spread > 0 else scale

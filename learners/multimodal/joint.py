@@ -241,6 +241,50 @@ class JointHead:
         """
         return self.classifier_(self.inputs_(joined)).astype(np.float32, copy=False)
 
+    def scores_of(
+        self, visual: NDArray[np.float32], noisy: TagMatrix | None
+    ) -> NDArray[np.float32]:
+        """Return log-odds, float32 (n_images, n_tags), of features and the tags beside them.
+
+        Raises
+        ------
+        InputError
+            As :meth:`joined` and :meth:`scores`.
+        """
+        return self.scores(self.joined(visual, noisy))
+
+    def quantities(
+        self, visual: NDArray[np.float32], noisy: TagMatrix | None
+    ) -> NDArray[np.float64]:
+        """Return the number of tags, unrounded, float64 (n_images,), where it was learned.
+
+        Raises
+        ------
+        NotFittedError
+            If it was not.
+        InputError
+            As :meth:`joined`, and if the features are of another width.
+        """
+        quantity = self._quantity() if self.quantity_ is None else self.quantity_
+        return quantity.predict(self.joined(visual, noisy))
+
+    @property
+    def n_read(self) -> int:
+        """Size of the vocabulary of the tags that are read; 0 where none are."""
+        return 0 if self.textual_ is None else self.textual_.tags.n_tags
+
+    def reading(self, columns: NDArray[np.int64]) -> "JointHead":
+        """Return a head that reads tags of another vocabulary; -1 = a tag that is not read.
+
+        Parameters
+        ----------
+        columns : ndarray of int64, shape (n_tags,)
+            Which tag of the present vocabulary each tag of the other one is.
+        """
+        other = copy.copy(self)
+        other.textual_ = None if self.textual_ is None else self.textual_.reading(columns)
+        return other
+
     def taking(self, columns: NDArray[np.int64]) -> "JointHead":
         """Return a head with some of the tags, -1 = one that always scores 0."""
         other = copy.copy(self)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from indexing.errors import InputError
 from learners.dense import DenseLayers
-from learners.tag_matrix import TagMatrix
+from learners.tag_matrix import TagMatrix, locate
 
 __all__ = ["TagInput", "TextualFeature"]
 
@@ -109,6 +109,24 @@ class TextualFeature:
         """Return float32 (n_images, n_dims) of what :class:`TagInput` makes of tags."""
         values: NDArray[np.float32] = np.maximum(self.layers(inputs), 0).astype(np.float32)
         return values
+
+    def reading(self, columns: NDArray[np.int64]) -> "TextualFeature":
+        """Return the same of tags of another vocabulary.
+
+        Parameters
+        ----------
+        columns : ndarray of int64, shape (n_tags,)
+            Which tag of the present vocabulary each of the other one is; -1 = none of them,
+            which is not read.
+        """
+        place = locate(columns, self.tags.columns)  # among the tags that are read
+        read = np.flatnonzero(place >= 0)
+        first, *others = self.layers.weights
+        rows = np.append(place[read], len(self.tags.columns))  # the last says: none of them
+        return TextualFeature(
+            TagInput(read, len(columns)),
+            DenseLayers((first[rows], *others), self.layers.biases),
+        )
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return the arrays that :meth:`from_arrays` takes."""

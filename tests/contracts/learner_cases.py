@@ -106,8 +106,13 @@ CASES += [
 CASES += [
     Case("multimodal", params, lambda b, t, p=params: multimodal_scores(b, t, p))
     for params in (
-        {"n_tag_units": 8, "epochs": 1, "quantity": False},
-        {"n_tag_units": 8, "epochs": 2, "plan": "niu2017", "n_input_tags": 2},
+        {"sharpness": 2.0, "trust": 1.5, "noise": 0.1, "tag_weight": 0.8},
+        {"quantity": False, "tag_weight": 0.0},
+        {"form": "layers", "n_tag_units": 8, "epochs": 1, "quantity": False},
+        {
+            **{"form": "layers", "n_tag_units": 8, "epochs": 2},
+            **{"plan": "niu2017", "n_input_tags": 2},
+        },
     )
 ]
 CASES += [
@@ -151,6 +156,13 @@ def multimodal_scores(asked: Batch, tags: TagMatrix, params: dict[str, object]) 
     assert asked.tags is not None
     arrays = fitted(Case("multimodal", params, None), tags).state()[1]
     noisy = [asked.tags.tags_of(i).tolist() for i in range(asked.tags.n_images)]
+    if "form" not in params:
+        of_pixels = heads.least_squares_scores(
+            asked.features, known(tags), tags, 0.05, 0.2, completion=0.3
+        )
+        votes = {"sharpness": 9.0, "trust": 0.6, "noise": 0.04, "tag_weight": 0.5, **params}
+        votes.pop("quantity", None)
+        return of_pixels + multimodal.conditional(asked.features, known(tags), tags, noisy, **votes)
     return np.array(multimodal.scores(arrays, asked.features, noisy))
 
 
@@ -166,7 +178,7 @@ def tagged(n_images: int = 40, n_tags: int = 9, seed: int = 0) -> TagMatrix:
     """Tagged pictures whose row ids have gaps; the last tag is nobody's, one picture has none."""
     rng = np.random.default_rng(seed)
     present = rng.random((n_images, n_tags)) < rng.uniform(0.05, 0.6, n_tags)
-    present[:, -1] = n_tags == 1
+    present[:, -1:] = n_tags == 1
     present[n_images // 2 :][:1] = False
     rows = rng.choice(3 * n_images, size=n_images, replace=False)
     owners = rng.integers(-1, 6, size=n_images)
@@ -187,7 +199,7 @@ def batch(tags: TagMatrix, n_queries: int = 15, seed: int = 1) -> Batch:
         features=rng.normal(size=(n_queries, N_DIMS)).astype(np.float32),
         neighbors=Neighbors(np.where(beyond, -1, rows), np.where(beyond, np.inf, distances)),
         pixels=rng.integers(0, 256, size=(n_queries, 4, 4, 3), dtype=np.uint8),
-        tags=tagged(n_queries, 4, seed),
+        tags=tagged(n_queries, tags.n_tags, seed),
         scores={
             name: (rng.normal(size=(n_queries, tags.n_tags)) + told).astype(np.float32)
             for name in MIXED

@@ -21,6 +21,7 @@ from learners.training import hold_out
 from tests.reference import multimodal as reference
 
 SMALL = {
+    "form": "layers",
     "n_tag_units": 16,
     "epochs": 10,
     "learning_rate": 0.01,
@@ -279,7 +280,7 @@ def test_the_stages_leave_what_was_trained_before_as_it_is() -> None:
 
 
 def test_quantities_follow_what_pictures_and_tags_say() -> None:
-    learner = Multimodal(n_tag_units=16, epochs=30).fit(*drawn(800))
+    learner = Multimodal(form="layers", n_tag_units=16, epochs=30).fit(*drawn(800))
     batch, tags = drawn(300, seed=1)
     true = np.diff(tags.indptr)
     predicted = learner.predict_quantities(batch)
@@ -344,6 +345,12 @@ def test_next_to_nothing_to_learn_from(n_images: int, n_tags: int, quantity: boo
 @pytest.mark.parametrize(
     ("params", "message"),
     [
+        ({"form": "waves"}, "form is 'waves'; it is one of votes, layers; choose one"),
+        ({"n_units": 0}, "n_units is 0; it is at least 1"),
+        ({"sharpness": 0}, "sharpness is 0; it is a number above 0"),
+        ({"noise": 0}, "noise is 0; it is a number above 0"),
+        ({"trust": -1}, "trust is -1; it is a number of at least 0"),
+        ({"tag_weight": -1}, "tag_weight is -1; it is a number of at least 0"),
         ({"plan": "magic"}, "plan is 'magic'; it is one of adamw, niu2017, niu2017-coco"),
         ({"loss": "squared"}, "loss is 'squared'; it is one of logistic, softmax, warp, asym"),
         ({"hidden": "512"}, r"hidden is '512'; it is a list of widths, such as \[512\]"),
@@ -378,7 +385,8 @@ def test_answering_imports_no_torch() -> None:
         "scale=np.ones(2), classifier_weights_0=np.ones((2, 2)), classifier_bias_0=np.ones(2),"
         "input_tags=np.array([0]), n_input_tags=np.array(1), textual_weights_0=np.ones((2, 3)),"
         "textual_bias_0=np.ones(3), textual_weights_1=np.ones((3, 1)), textual_bias_1=np.ones(1));"
-        "head = dict(format=1, learner='multimodal', n_tags=2, params=dict(quantity=False));"
+        "params = dict(form='layers', quantity=False);"
+        "head = dict(format=1, learner='multimodal', n_tags=2, params=params);"
         "learner = TagLearner.from_state(head, arrays);"
         "tags = TagMatrix.from_lists([0], [[0]], 1);"
         "batch = Batch(features=np.ones((1, 1), np.float32), tags=tags);"

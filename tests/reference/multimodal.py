@@ -1,8 +1,11 @@
-"""A joint head asked literally: number by number, from the arrays that it saves."""
+"""Heads that read tags asked literally: number by number."""
 
+import statistics
 from math import log
 
-from tests.reference.heads import dense
+import numpy as np
+
+from tests.reference.heads import dense, nearness
 
 
 def layers(arrays, prefix, n_layers):
@@ -37,3 +40,29 @@ def scores(arrays, visual, noisy=None):
         lowest = -log(2 * n_images + 1)
         found.append([value if n else lowest for value, n in zip(row, counts, strict=True)])
     return found
+
+
+def conditional(features, known, tags, given, sharpness, trust, noise, tag_weight):
+    """Return what given tags add, number by number: how voters vote, and how with each tag."""
+    features, known = (np.asarray(x, dtype=np.float64).tolist() for x in (features, known))
+    n_images, n_tags = len(known), tags.n_tags
+    added = np.zeros((len(features), n_tags))
+    if not n_images or not n_tags:
+        return added
+    carried = [set(tags.tags_of(i).tolist()) for i in range(n_images)]
+    width = sum(statistics.pvariance(values) for values in zip(*known, strict=True)) ** 0.5
+    for q, x in enumerate(features):
+        votes = [nearness(x, c, width) ** sharpness for c in known]
+
+        def share(t, votes):
+            return sum(v for v, tags in zip(votes, carried, strict=True) if t in tags) / sum(votes)
+
+        for s in given[q]:
+            frequency = sum(s in tags for tags in carried) / n_images
+            factor = 1 + trust / (noise + frequency)
+            raised = [v * factor if s in c else v for v, c in zip(votes, carried, strict=True)]
+            for t in range(n_tags):
+                change = log(share(t, raised) + 0.003) - log(share(t, votes) + 0.003)
+                added[q, t] += tag_weight * change
+    # What nobody carries is left where it is.
+    return added * (tags.counts > 0)
