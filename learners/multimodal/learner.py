@@ -20,7 +20,7 @@ from learners.parameters import real_number, true_or_false, whole_number
 from learners.tag_matrix import TagMatrix
 from learners.training import training_plan
 
-__all__ = ["Form", "Multimodal"]
+__all__ = ["Claims", "Form", "Multimodal"]
 
 # Pictures whose layers, or nearness to all voters, are held at a time.
 _CHUNK = 512
@@ -33,6 +33,14 @@ class Form(StrEnum):
     LAYERS = "layers"
 
 
+class Claims(StrEnum):
+    """What votes take an input tag for."""
+
+    AUTO = "auto"
+    LABELS = "labels"
+    TAGS = "tags"
+
+
 @dataclass(kw_only=True, eq=False)
 class Multimodal(NetworkLearner):
     r"""Score every tag from the stored feature of a picture and the tags it came with.
@@ -43,8 +51,8 @@ class Multimodal(NetworkLearner):
     - *votes*: the score of a picture without tags is that of :class:`learners.heads.Heads`, in
       closed form. What tags add to it is told by how the training pictures vote, and how they
       vote where those that carry a given tag count for more
-      (:class:`learners.multimodal.conditional.ConditionalVotes`). Input tags are of the
-      vocabulary that is learned. Nothing is trained but the closed form.
+      vote where those that a given tag speaks for count for more
+      (:class:`learners.multimodal.conditional.ConditionalVotes`).
     - *layers*: the form of Niu et al. The noisy tags, one value each, go through two layers of
       `n_tag_units` and of as many values as the feature has, with :math:`\max(x, 0)`; beside
       the feature they make
@@ -53,8 +61,7 @@ class Multimodal(NetworkLearner):
 
       the log-odds of the tag, and the number of tags (:class:`learners.quantity.LabelQuantity`).
       One value more says that a picture has no noisy tag. In training they are left out of a
-      share of the pictures, so that the learner answers with and without them. Input tags are
-      of any vocabulary.
+      share of the pictures, so that the learner answers with and without them.
 
     A tag that no training picture carries scores :math:`-\log(2n + 1)` everywhere: half a
     picture's odds.
@@ -62,6 +69,10 @@ class Multimodal(NetworkLearner):
     Parameters
     ----------
     form : {"votes", "layers"}, default="votes"
+    claims : {"auto", "labels", "tags"}, default="auto"
+        Of the votes: an input tag speaks for the training pictures that carry the label of the
+        same place in the vocabulary, whether they came with it or not; or for those that came
+        with it. "auto" = labels, where there are as many input tags as labels, else tags.
     n_units : int, default=8192
         Of the votes, at least 1: training pictures that are radial units and voters, at most.
     prior_correction : float, default=0.2
@@ -110,7 +121,8 @@ class Multimodal(NetworkLearner):
     Notes
     -----
     Answering needs NumPy alone. Where input tags are of the vocabulary that is learned,
-    :meth:`rebased` changes both; input tags of another vocabulary stay those of the fitting.
+    :meth:`rebased` changes both; input tags of another vocabulary, which is one of another size
+    for the layers, stay those of the fitting.
 
     On Corel-5K (five folds of the training split, half of the tags given among wrong ones and
     the others asked) votes have a MiAP of 70.3 with the given tags and of 68.8 without, which is
@@ -134,6 +146,7 @@ class Multimodal(NetworkLearner):
     """The tag network and the joint head as the paper trains them."""
 
     form: Form = Form.VOTES
+    claims: Claims = Claims.AUTO
     n_units: int = Heads.n_units
     prior_correction: float = Heads.prior_correction
     sharpness: float = 9.0
@@ -160,6 +173,11 @@ class Multimodal(NetworkLearner):
         if self.form not in list(Form):
             raise InputError(f"form is {self.form!r}; it is one of {', '.join(Form)}; choose one")
         self.form = Form(self.form)
+        if self.claims not in list(Claims):
+            raise InputError(
+                f"claims is {self.claims!r}; it is one of {', '.join(Claims)}; choose one"
+            )
+        self.claims = Claims(self.claims)
         losses = [loss for loss in Loss if loss is not Loss.SQUARED]
         if self.loss not in losses:
             raise InputError(f"loss is {self.loss!r}; it is one of {', '.join(losses)}; choose one")
@@ -179,11 +197,6 @@ class Multimodal(NetworkLearner):
         true_or_false("quantity", self.quantity)
         self._joint_head()
         self._voted_head()
-
-    @property
-    def fit_needs(self) -> Needs:
-        """What :meth:`fit` reads beside the tags that it learns: votes read no others."""
-        return self.needs if self.form is Form.LAYERS else Needs.FEATURES
 
     def params(self) -> dict[str, Any]:
         """Return the hyper-parameters as JSON knows them."""
@@ -232,7 +245,8 @@ class Multimodal(NetworkLearner):
             return
         features = features_of(batch)
         if self.form is Form.VOTES:
-            self.head_ = self._voted_head().fit(features, tags, batch.groups, self._report)
+            noisy = self._own_vocabulary(batch.tags, tags)
+            self.head_ = self._voted_head().fit(features, noisy, tags, batch.groups, self._report)
             return
         self.head_ = self._joint_head().fit(
             features,
@@ -242,6 +256,19 @@ class Multimodal(NetworkLearner):
             checkpoints=self._checkpoints,
             on_progress=self._report,
         )
+
+    def _own_vocabulary(self, noisy: TagMatrix | None, tags: TagMatrix) -> TagMatrix | None:
+        """Return the input tags where they do not stand for labels."""
+        if noisy is None or self.claims is Claims.TAGS:
+            return noisy
+        if noisy.n_tags == tags.n_tags:
+            return None
+        if self.claims is Claims.LABELS:
+            raise InputError(
+                f"{noisy.n_tags} input tags that are to be claims of {tags.n_tags} labels; as "
+                "many of both are accepted; look them up in one vocabulary, or take claims=tags"
+            )
+        return noisy
 
     def _predict_scores(self, batch: Batch) -> NDArray[np.float32]:
         scores = np.zeros((batch.n_queries, len(self.counts_)), np.float32)

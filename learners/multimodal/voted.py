@@ -44,6 +44,8 @@ class VotedHead:
     visual_ : Heads
     voters_ : TagMatrix
         Tags of the pictures that are centres.
+    claims_ : TagMatrix
+        Input tags that speak for each of them.
     """
 
     n_units: int
@@ -57,6 +59,7 @@ class VotedHead:
 
     visual_: Heads = field(init=False, repr=False)
     voters_: TagMatrix = field(init=False, repr=False)
+    claims_: TagMatrix = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._visual()
@@ -64,6 +67,7 @@ class VotedHead:
     def fit(
         self,
         visual: NDArray[np.float32],
+        noisy: TagMatrix | None,
         tags: TagMatrix,
         groups: NDArray[np.int64] | None = None,
         on_progress: Progress | None = None,
@@ -73,14 +77,20 @@ class VotedHead:
         Parameters
         ----------
         visual : ndarray of float32, shape (n_images, n_dims)
+        noisy : TagMatrix or None
+            The tags that the pictures came with, where they are of a vocabulary of their own.
+            None = input tags are of the vocabulary that is learned.
         tags : TagMatrix
+            The tags that are to be learned.
         groups : ndarray of int64, shape (n_images,), optional
             As :class:`learners.base.Batch` holds them.
         on_progress : callable, optional
         """
         batch = Batch(features=visual, groups=groups)
         self.visual_ = self._visual().fit(batch, tags, on_progress)
-        self.voters_ = tags.take(central_pictures(tags.n_images, self.n_units, self.seed))
+        centers = central_pictures(tags.n_images, self.n_units, self.seed)
+        self.voters_ = tags.take(centers)
+        self.claims_ = self.voters_ if noisy is None else noisy.take(centers)
         return self
 
     def scores_of(
@@ -98,7 +108,11 @@ class VotedHead:
         if given is None:
             return scores
         votes = ConditionalVotes(
-            voters=self.voters_, sharpness=self.sharpness, trust=self.trust, noise=self.noise
+            voters=self.voters_,
+            claims=self.claims_,
+            sharpness=self.sharpness,
+            trust=self.trust,
+            noise=self.noise,
         )
         votes.check(given)
         told = np.flatnonzero(np.diff(given.indptr))
@@ -114,7 +128,7 @@ class VotedHead:
         return self.visual_.predict_quantities(Batch(features=visual))
 
     def taking(self, tags: TagMatrix, columns: NDArray[np.int64]) -> "VotedHead":
-        """Return a head with some of the tags, which are also those that it reads.
+        """Return a head with some of the tags; input tags of the same vocabulary change too.
 
         Parameters
         ----------
@@ -124,25 +138,42 @@ class VotedHead:
         other = copy.copy(self)
         other.visual_ = self.visual_.rebased(tags, columns)
         other.voters_ = _taken(self.voters_, columns)
+        other.claims_ = other.voters_ if self._is_one_vocabulary else self.claims_
         return other
+
+    @property
+    def _is_one_vocabulary(self) -> bool:
+        return self.claims_ is self.voters_
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return what was learned, ready for ``numpy.savez``."""
         _, visual = self.visual_.state()
-        return {f"visual_{name}": array for name, array in visual.items()} | {
-            f"voters_{name}": array for name, array in self.voters_.to_arrays().items()
+        learned = {
+            "visual_": visual,
+            "voters_": self.voters_.to_arrays(),
+            "claims_": {} if self._is_one_vocabulary else self.claims_.to_arrays(),
         }
+        named = {
+            prefix + name: array
+            for prefix, arrays in learned.items()
+            for name, array in arrays.items()
+        }
+        return {**named, "one_vocabulary": np.asarray(self._is_one_vocabulary)}
 
     def restore(self, arrays: Mapping[str, NDArray[np.generic]]) -> Self:
         """Take back what :meth:`to_arrays` returned.
 
         Raises
         ------
-        ArtifactError
+        ArtifactError, KeyError
             If an array is missing or damaged.
         """
+        is_one_vocabulary = bool(arrays["one_vocabulary"])
         visual, voters = _part(arrays, "visual_"), _part(arrays, "voters_")
         self.voters_ = TagMatrix.from_arrays(voters)
+        self.claims_ = self.voters_
+        if not is_one_vocabulary:
+            self.claims_ = TagMatrix.from_arrays(_part(arrays, "claims_"))
         head = {
             "format": STATE_FORMAT,
             "learner": Heads.name,

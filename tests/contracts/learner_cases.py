@@ -10,6 +10,7 @@ import numpy as np
 
 from indexing.index import Neighbors
 from learners.base import Batch, TagLearner, TagMatrix
+from learners.multimodal import Multimodal
 from learners.multiscale import MSCNN
 from learners.table import make_learner
 from tests.reference import baselines, heads, hybrid, multimodal, tagprop, voting, words
@@ -107,7 +108,7 @@ CASES += [
     Case("multimodal", params, lambda b, t, p=params: multimodal_scores(b, t, p))
     for params in (
         {"sharpness": 2.0, "trust": 1.5, "noise": 0.1, "tag_weight": 0.8},
-        {"quantity": False, "tag_weight": 0.0},
+        {"quantity": False, "claims": "tags"},
         {"form": "layers", "n_tag_units": 8, "epochs": 1, "quantity": False},
         {
             **{"form": "layers", "n_tag_units": 8, "epochs": 2},
@@ -161,8 +162,12 @@ def multimodal_scores(asked: Batch, tags: TagMatrix, params: dict[str, object]) 
             asked.features, known(tags), tags, 0.05, 0.2, completion=0.3
         )
         votes = {"sharpness": 9.0, "trust": 0.6, "noise": 0.04, "tag_weight": 0.5, **params}
-        votes.pop("quantity", None)
-        return of_pixels + multimodal.conditional(asked.features, known(tags), tags, noisy, **votes)
+        claims = fitting(Multimodal(), tags).tags if "claims" in params else tags
+        for name in ("quantity", "claims"):
+            votes.pop(name, None)
+        return of_pixels + multimodal.conditional(
+            asked.features, known(tags), tags, claims, noisy, **votes
+        )
     return np.array(multimodal.scores(arrays, asked.features, noisy))
 
 

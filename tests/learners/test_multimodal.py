@@ -346,6 +346,7 @@ def test_next_to_nothing_to_learn_from(n_images: int, n_tags: int, quantity: boo
     ("params", "message"),
     [
         ({"form": "waves"}, "form is 'waves'; it is one of votes, layers; choose one"),
+        ({"claims": "labels of"}, "claims is 'labels of'; it is one of auto, labels, tags; ch"),
         ({"n_units": 0}, "n_units is 0; it is at least 1"),
         ({"sharpness": 0}, "sharpness is 0; it is a number above 0"),
         ({"noise": 0}, "noise is 0; it is a number above 0"),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from indexing.errors import InputError
-from learners.base import Batch, Needs, TagLearner, TagMatrix
+from learners.base import Batch, TagLearner, TagMatrix
 from learners.heads import Heads
 from learners.metrics import Measure
 from learners.multimodal import Multimodal
@@ -46,7 +46,7 @@ def asked(batch: Batch, given: np.ndarray) -> Batch:
 def test_conditional_votes_by_hand() -> None:
     # Weights 0.8 and 0.2 of a picture; voter 0 carries 0 and 1, voter 1 carries 1 and 2.
     voters = of_lists([[0, 1], [1, 2]], 4)
-    votes = ConditionalVotes(voters=voters, sharpness=2.0, trust=1.5, noise=0.5)
+    votes = ConditionalVotes(voters=voters, claims=voters, sharpness=2.0, trust=1.5, noise=0.5)
     nearness = np.array([[0.8, 0.4]] * 4)  # squared 0.64 and 0.16
     added = votes(nearness, of_lists([[2], [1], [], [0, 2]], 4))
     # Tag 2: belief 1.5 / (0.5 + 1/2) = 1.5, so voter 1 weighs 0.2 * 2.5 = 0.5 of 1.3.
@@ -61,7 +61,7 @@ def test_conditional_votes_by_hand() -> None:
 
 def test_a_picture_gets_no_vote_of_itself_and_far_ones_hear_nothing() -> None:
     voters = of_lists([[0, 1], [1], [0]], 2)
-    votes = ConditionalVotes(voters=voters, sharpness=1.0, trust=1.0, noise=0.1)
+    votes = ConditionalVotes(voters=voters, claims=voters, sharpness=1.0, trust=1.0, noise=0.1)
     given = of_lists([[0]], 2)
     nearness = np.array([[1.0, 0.5, 0.2]])
     others = votes(np.array([[0.0, 0.5, 0.2]]), given)
@@ -77,7 +77,7 @@ def test_without_tags_it_is_heads() -> None:
     batch, present = drawn(60)
     tags = of_array(present)
     params = {"n_units": 40, "prior_correction": 0.3, "seed": 3}
-    learner = Multimodal(**params).fit(batch, tags)
+    learner = Multimodal(**params).fit(asked(batch, present), tags)
     heads = Heads(**params).fit(batch, tags)
     other, _ = drawn(30, seed=1)
     untold = asked(other, np.zeros((30, 17), bool))
@@ -85,14 +85,18 @@ def test_without_tags_it_is_heads() -> None:
     np.testing.assert_array_equal(
         learner.predict_quantities(untold), heads.predict_quantities(other)
     )
-    plain = Multimodal(**params, quantity=False).fit(batch, tags).predict_quantities(untold)
+    plain = (
+        Multimodal(**params, quantity=False)
+        .fit(asked(batch, present), tags)
+        .predict_quantities(untold)
+    )
     np.testing.assert_allclose(plain, present.sum(axis=1).mean())
 
 
 def test_a_given_tag_tells_its_companion() -> None:
     batch, present = drawn(200)
     other, truth = drawn(100, seed=1)
-    learner = Multimodal().fit(batch, of_array(present))
+    learner = Multimodal().fit(asked(batch, present), of_array(present))
     given = truth & (np.cumsum(truth, axis=1) == 1)  # the first tag of each
     left = truth & ~given
     values = []
@@ -105,7 +109,7 @@ def test_a_given_tag_tells_its_companion() -> None:
 def test_a_wrong_tag_that_no_near_picture_carries_says_next_to_nothing() -> None:
     batch, present = drawn(200)
     other, truth = drawn(100, seed=1)
-    learner = Multimodal().fit(batch, of_array(present))
+    learner = Multimodal().fit(asked(batch, present), of_array(present))
     scene = truth.argmax(axis=1) // 4
     wrong = np.zeros_like(truth)
     wrong[np.arange(100), 4 * ((scene + 1) % 4)] = True  # of another scene
@@ -116,21 +120,48 @@ def test_a_wrong_tag_that_no_near_picture_carries_says_next_to_nothing() -> None
     np.testing.assert_allclose(learner.predict_scores(asked(other, nobodys)), untold, atol=1e-6)
 
 
-def test_it_is_fitted_without_tags_as_input_and_asked_with_them() -> None:
-    assert Multimodal().fit_needs is Needs.FEATURES
-    assert Multimodal().needs == Multimodal(form="layers").fit_needs
+def test_tags_of_a_vocabulary_of_their_own_speak_for_who_came_with_them() -> None:
+    batch, present = drawn(200)
+    typed = np.column_stack([present[:, :16:4].any(axis=1), present[:, 2:16:4].any(axis=1)])
+    learner = Multimodal(trust=2.0, tag_weight=1.0)
+    learner.fit(replace(batch, tags=of_array(typed)), of_array(present))
+    assert learner.head_.claims_.n_tags == 2
+    other, truth = drawn(100, seed=1)
+    told = np.column_stack([truth[:, :16:4].any(axis=1), truth[:, 2:16:4].any(axis=1)])
+    values = []
+    for given in (np.zeros_like(told), told):
+        scores = learner.predict_scores(asked(other, given))
+        values.append(Measure("miap").compute(scores, truth).value)
+    assert values[1] > values[0] + 0.1
+    columns = np.array([5, *range(5), *range(6, 17)])
+    again = learner.rebased(of_lists([[0]], 17), columns)
+    np.testing.assert_allclose(
+        again.predict_scores(asked(other, told)), scores[:, columns], atol=1e-6
+    )
+    restored = TagLearner.from_state(*again.state())
+    np.testing.assert_array_equal(
+        restored.predict_scores(asked(other, told)), again.predict_scores(asked(other, told))
+    )
+
+
+def test_what_input_tags_stand_for_is_said_or_seen() -> None:
     batch, present = drawn(20)
-    learner = Multimodal().fit(batch, of_array(present))
+    tags = of_array(present)
+    none = replace(batch, tags=of_lists([[]] * 20, 17))
+    assert Multimodal().fit(none, tags).head_.claims_.indices.size == present.sum()
+    assert not Multimodal(claims="tags").fit(none, tags).head_.claims_.indices.size
+    with pytest.raises(InputError, match=r"3 input tags that are to be claims of 17 labels"):
+        Multimodal(claims="labels").fit(replace(batch, tags=of_lists([[]] * 20, 3)), tags)
+    learner = Multimodal().fit(none, tags)
     with pytest.raises(InputError, match=r"'multimodal' got features; it needs tags"):
         learner.predict_scores(batch)
-    message = r"vocabulary of 3 given to a learner of 17 tags; the same .* take form=layers"
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=r"vocabulary of 3 as input .* fitted on 17; the same"):
         learner.predict_scores(replace(batch, tags=of_lists([[]] * 20, 3)))
 
 
 def test_voters_are_the_centres_where_pictures_are_drawn(monkeypatch) -> None:
     batch, present = drawn(50)
-    learner = Multimodal(n_units=20, seed=5).fit(batch, of_array(present))
+    learner = Multimodal(n_units=20, seed=5).fit(asked(batch, present), of_array(present))
     chosen = central_pictures(50, 20, seed=5)
     assert len(set(chosen.tolist())) == 20
     np.testing.assert_array_equal(learner.head_.voters_.toarray(), present[chosen])
@@ -144,7 +175,7 @@ def test_voters_are_the_centres_where_pictures_are_drawn(monkeypatch) -> None:
 
 def test_other_pictures_and_tags_need_no_training() -> None:
     batch, present = drawn(40)
-    learner = Multimodal().fit(batch, of_array(present))
+    learner = Multimodal().fit(asked(batch, present), of_array(present))
     other, truth = drawn(15, seed=1)
     before = learner.predict_scores(asked(other, truth))
     columns = np.array([5, -1, *range(5), *range(6, 17), -1])  # one goes to the front, two are new
@@ -185,7 +216,7 @@ def test_layers_that_read_the_vocabulary_that_they_answer_follow_it() -> None:
 def test_next_to_nothing_to_learn_from(n_images: int, n_tags: int, quantity: bool) -> None:
     features = np.random.default_rng(0).normal(size=(n_images, 5)).astype(np.float32)
     tags = of_lists([list(range(n_tags))] * n_images, n_tags)
-    learner = Multimodal(quantity=quantity).fit(Batch(features=features), tags)
+    learner = Multimodal(quantity=quantity).fit(Batch(features=features, tags=tags), tags)
     told = of_lists([list(range(n_tags)), []], n_tags)
     batch = Batch(features=np.ones((2, 5), np.float32), tags=told)
     scores = learner.predict_scores(batch)
@@ -198,7 +229,7 @@ def test_next_to_nothing_to_learn_from(n_images: int, n_tags: int, quantity: boo
 
 def test_answering_imports_neither_torch_nor_scipy(tmp_path) -> None:
     batch, present = drawn(20)
-    head, arrays = Multimodal(quantity=False).fit(batch, of_array(present)).state()
+    head, arrays = Multimodal(quantity=False).fit(asked(batch, present), of_array(present)).state()
     np.savez(tmp_path / "saved.npz", **arrays)
     program = (
         "import sys, numpy as np; from learners.base import *;"

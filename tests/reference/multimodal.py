@@ -42,7 +42,7 @@ def scores(arrays, visual, noisy=None):
     return found
 
 
-def conditional(features, known, tags, given, sharpness, trust, noise, tag_weight):
+def conditional(features, known, tags, claims, given, sharpness, trust, noise, tag_weight):
     """Return what given tags add, number by number: how voters vote, and how with each tag."""
     features, known = (np.asarray(x, dtype=np.float64).tolist() for x in (features, known))
     n_images, n_tags = len(known), tags.n_tags
@@ -50,6 +50,7 @@ def conditional(features, known, tags, given, sharpness, trust, noise, tag_weigh
     if not n_images or not n_tags:
         return added
     carried = [set(tags.tags_of(i).tolist()) for i in range(n_images)]
+    claimed = [set(claims.tags_of(i).tolist()) for i in range(n_images)]
     width = sum(statistics.pvariance(values) for values in zip(*known, strict=True)) ** 0.5
     for q, x in enumerate(features):
         votes = [nearness(x, c, width) ** sharpness for c in known]
@@ -58,9 +59,9 @@ def conditional(features, known, tags, given, sharpness, trust, noise, tag_weigh
             return sum(v for v, tags in zip(votes, carried, strict=True) if t in tags) / sum(votes)
 
         for s in given[q]:
-            frequency = sum(s in tags for tags in carried) / n_images
+            frequency = sum(s in tags for tags in claimed) / n_images
             factor = 1 + trust / (noise + frequency)
-            raised = [v * factor if s in c else v for v, c in zip(votes, carried, strict=True)]
+            raised = [v * factor if s in c else v for v, c in zip(votes, claimed, strict=True)]
             for t in range(n_tags):
                 change = log(share(t, raised) + 0.003) - log(share(t, votes) + 0.003)
                 added[q, t] += tag_weight * change
