@@ -85,8 +85,8 @@ def bench(
 ) -> None:
     """Measure tagging methods on a data set: run a SUITE and write a report.
 
-    Suites: corel5k, corel5k-propagation, corel5k-few, corel5k-completion, corel5k-niu,
-    corel5k-quantity, nuswide, coco, coco-mini, espgame-tags, iaprtc12-tags, smoke.
+    Suites: corel5k, corel5k-propagation, corel5k-few, corel5k-completion, corel5k-albums,
+    corel5k-niu, corel5k-quantity, nuswide, coco, coco-mini, espgame-tags, iaprtc12-tags, smoke.
 
     Hyper-parameters are chosen by cross-validation inside the training pictures; no method
     sees the labels it is judged by. Each result is written to results.jsonl with all scores

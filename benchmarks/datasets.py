@@ -30,6 +30,7 @@ _TRAINING_SPLITS = (None, "train")
 class _Drawn(TypedDict):
     completion: Completion | None
     n_examples: int | None
+    album_size: int | None
     seed: int
 
 
@@ -177,6 +178,7 @@ def exercises(
     drawn: _Drawn = {
         "completion": protocol.completion,
         "n_examples": protocol.n_examples,
+        "album_size": protocol.album_size,
         "seed": protocol.seed,
     }
     if protocol.n_folds is not None:

@@ -1,5 +1,8 @@
 """What protocols draw, seeded: folds, tags that are given, few examples."""
 
+import re
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,7 +10,7 @@ from benchmarks.protocols import Completion
 from indexing.errors import InputError
 from learners.tag_matrix import TagMatrix
 
-__all__ = ["few_examples", "fold_numbers", "given_tags"]
+__all__ = ["albums_of", "few_examples", "fold_numbers", "given_tags"]
 
 
 def fold_numbers(n_images: int, n_folds: int, seed: int) -> NDArray[np.int64]:
@@ -32,6 +35,50 @@ def fold_numbers(n_images: int, n_folds: int, seed: int) -> NDArray[np.int64]:
     numbers = np.empty(n_images, dtype=np.int64)
     numbers[order] = np.arange(n_images) % n_folds
     return numbers
+
+
+def albums_of(image_ids: Sequence[str], size: int, seed: int) -> NDArray[np.int64]:
+    """Put pictures of one series into albums, drawn.
+
+    Parameters
+    ----------
+    image_ids : sequence of str
+        As Corel numbers its pictures: ``161092.jpeg`` is picture 92 of series 161.
+    size : int
+        Pictures of an album; one album of a series may have fewer.
+    seed : int
+
+    Returns
+    -------
+    ndarray of int64, shape (n_images,)
+        Number of the album of each picture.
+
+    Raises
+    ------
+    InputError
+        If a name holds no number.
+
+    Examples
+    --------
+    >>> albums_of(["161092.jpeg", "1000.jpeg", "161001.jpeg", "1003.jpeg"], size=2, seed=0)
+    array([1, 0, 1, 0])
+    """
+    numbers = [re.search(r"(\d+)\D*$", str(image_id)) for image_id in image_ids]
+    for image_id, number in zip(image_ids, numbers, strict=True):
+        if number is None:
+            raise InputError(
+                f"the picture {str(image_id)!r} is of no series; albums are made of pictures that "
+                "are numbered as Corel's are; choose a suite without albums"
+            )
+    series = np.array([int(number[1]) // 1000 for number in numbers if number], np.int64)
+    order = np.random.default_rng(seed).permutation(len(series))
+    albums = np.empty(len(series), np.int64)
+    n_albums = 0
+    for one in np.unique(series):
+        members = order[series[order] == one]
+        albums[members] = n_albums + np.arange(len(members)) // size
+        n_albums = int(albums[members[-1]]) + 1
+    return albums
 
 
 def given_tags(truth: NDArray[np.bool_], completion: Completion, seed: int) -> NDArray[np.bool_]:

@@ -99,12 +99,15 @@ class Questions:
         Tags as input, where the protocol gives some.
     pictures : Pictures, optional
         Their pixels. None = there are none.
+    albums : ndarray of int64, shape (n_questions,), optional
+        Which pictures are of one event, where the protocol tells; training pictures are of none.
     """
 
     image_ids: NDArray[np.str_]
     features: NDArray[np.float32] | None
     given: TagMatrix | None
     pictures: Pictures | None = None
+    albums: NDArray[np.int64] | None = None
 
     @cached_property
     def vectors(self) -> NDArray[np.float32]:

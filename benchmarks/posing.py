@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.draws import few_examples, fold_numbers, given_tags
+from benchmarks.draws import albums_of, few_examples, fold_numbers, given_tags
 from benchmarks.exercises import NO_COPY, Answers, Exercise, Questions, TaggedSet
 from benchmarks.protocols import Completion
 from indexing.errors import InputError
@@ -40,6 +40,7 @@ def pose(
     *,
     completion: Completion | None = None,
     n_examples: int | None = None,
+    album_size: int | None = None,
     seed: int = 0,
     where: tuple[tuple[str, int], ...] = (),
 ) -> Posed:
@@ -54,6 +55,8 @@ def pose(
     completion : Completion, optional
     n_examples : int, optional
         Learn from about so many pictures a tag (:func:`benchmarks.draws.few_examples`).
+    album_size : int, optional
+        Put the asked pictures into albums of one series (:func:`benchmarks.draws.albums_of`).
     seed : int, default=0
         For all that is drawn.
     where : tuple of (str, int), optional
@@ -83,6 +86,9 @@ def pose(
         given_matrix = _matrix(given, asked.tags.rows)
         drawn = given_tags(training.tags.toarray(), completion, seed + 1)
         inputs = _matrix(drawn, training.tags.rows)
+    albums = None
+    if album_size is not None:
+        albums = albums_of(asked.image_ids.tolist(), album_size, seed)
     return Posed(
         exercise=Exercise(
             training=training,
@@ -91,6 +97,7 @@ def pose(
                 features=None if asked.features is None else asked.features.copy(),
                 given=given_matrix,
                 pictures=asked.pictures,
+                albums=albums,
             ),
             completion=completion,
             training_inputs=inputs,
@@ -109,6 +116,7 @@ def folds_of(
     *,
     completion: Completion | None = None,
     n_examples: int | None = None,
+    album_size: int | None = None,
     seed: int = 0,
 ) -> list[Posed]:
     """Ask about each fold of some tagged pictures, the others, or few of them, being known."""
@@ -119,6 +127,7 @@ def folds_of(
             known.take(numbers == fold),
             completion=completion,
             n_examples=n_examples,
+            album_size=album_size,
             seed=seed,
             where=(("fold", fold + 1), ("n_folds", n_folds)),
         )

@@ -192,6 +192,8 @@ class Protocol:
         candidates nor truth unless they are labels too. Instead of `completion`.
     n_examples : int, optional
         Learn from about so many training pictures a tag (:func:`few_examples`).
+    album_size : int, optional
+        Ask about albums of so many pictures of one series (:func:`benchmarks.draws.albums_of`).
     seed : int, default=0
         For every draw.
 
@@ -208,6 +210,7 @@ class Protocol:
     completion: Completion | None = None
     reads_tags: bool = False
     n_examples: int | None = None
+    album_size: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -221,6 +224,10 @@ class Protocol:
             raise InputError(
                 "typed tags as input, and part of the tags given; one of them is accepted; leave "
                 "the other out"
+            )
+        if self.album_size is not None and self.album_size < 2:
+            raise InputError(
+                f"albums of {self.album_size} pictures; 2 or more are accepted; raise the number"
             )
         if self.evaluation == "train":
             raise InputError(
@@ -237,6 +244,8 @@ class Protocol:
         parts = [asked, str(self.vocabulary), str(self.emission)]
         if self.n_examples is not None:
             parts.append(f"{self.n_examples} training pictures a tag")
+        if self.album_size is not None:
+            parts.append(f"albums of {self.album_size} pictures of a series")
         if self.completion is not None:
             parts.append(str(self.completion))
         if self.reads_tags:

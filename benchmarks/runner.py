@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.albums import RULES, TOGETHER_BY, answered_together, choose_rule
 from benchmarks.cases import Case, Results
 from benchmarks.counting import Count, best_fixed_number, counts_of, left_to_predict, row_name
 from benchmarks.datasets import Dataset, exercises
@@ -55,6 +56,7 @@ class _Task:
             self.posed.exercise.training,
             self.tuning.n_folds,
             completion=self.protocol.completion,
+            album_size=self.protocol.album_size,
             seed=self.protocol.seed,
         )
 
@@ -81,6 +83,9 @@ class _Task:
         where = dict(self.posed.where)
         fold = f" fold {where['fold']}/{where['n_folds']}" if "fold" in where else ""
         grid = {k: v for k, v in grid_of(method.learner).items() if k not in dict(method.fixed)}
+        tuning = f"{self.tuning.measure} {self.tuning.n_folds} folds {json.dumps(grid)}"
+        if method.together:
+            tuning += f", {TOGETHER_BY} of {RULES}"
         return Case(
             suite=self.suite.name,
             dataset=self.dataset.name + fold,
@@ -91,7 +96,7 @@ class _Task:
             data=self.dataset.digest,
             protocol=str(self.protocol),
             where=self.posed.where,
-            tuning=f"{self.tuning.measure} {self.tuning.n_folds} folds {json.dumps(grid)}",
+            tuning=tuning,
             measures=tuple(map(str, self.protocol.emission.measures())),
             seed=self.protocol.seed,
         )
@@ -115,6 +120,15 @@ class _Task:
             solution = solve(
                 method.learner, choice.params, exercise, seed=seed, on_progress=on_progress
             )
+            if method.together:
+                rule = choose_rule(
+                    method.learner,
+                    choice.params,
+                    self.folds,
+                    seed=seed,
+                    on_progress=on_progress,
+                )
+                solution = answered_together(solution, exercise.questions, rule)
         counted = {count: self._counted(solution, method, count) for count in self.cases(method)}
         # From here on, and only here, the truth is looked at.
         for count, case in self.cases(method).items():

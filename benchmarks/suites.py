@@ -18,6 +18,10 @@ DEFAULT_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 """Where the data sets lie unless somebody says otherwise: beside the repository."""
 
 
+_TOGETHER = "+together"
+_ALBUM_SIZE = 6
+
+
 class FeatureKind(StrEnum):
     """Which features a method sees."""
 
@@ -40,6 +44,8 @@ class Method:
         Hyper-parameters that are not chosen.
     label : str, default=""
         What it is called in the tables, if not by its name.
+    together : bool, default=False
+        Whether the pictures of an album share evidence (:class:`learners.together.Together`).
     """
 
     name: str
@@ -47,6 +53,7 @@ class Method:
     features: FeatureKind = FeatureKind.DEEP
     fixed: tuple[tuple[str, Any], ...] = ()
     label: str = ""
+    together: bool = False
 
     @property
     def shown(self) -> str:
@@ -55,7 +62,7 @@ class Method:
 
     @classmethod
     def of(cls, name: str) -> "Method":
-        """Return the method of a name: ``LEARNER[:key=value]...[/bag-of-words]``.
+        """Return the method of a name: ``LEARNER[:key=value]...[+together][/bag-of-words]``.
 
         Raises
         ------
@@ -69,7 +76,8 @@ class Method:
         (('n_neighbors', 5), ('weights', 'similarity'))
         """
         ending = f"/{FeatureKind.BAG_OF_WORDS}"
-        learner, *texts = name.removesuffix(ending).split(":")
+        one_by_one = name.removesuffix(ending).removesuffix(_TOGETHER)
+        learner, *texts = one_by_one.split(":")
         if learner not in LEARNERS:
             raise InputError(
                 f"no method is called {name!r}; there are {', '.join(sorted(LEARNERS))}, each "
@@ -80,7 +88,13 @@ class Method:
         if settings:
             make_learner(learner, **settings)  # it says what it does not accept
         features = FeatureKind.BAG_OF_WORDS if name.endswith(ending) else FeatureKind.DEEP
-        return cls(name=name, learner=learner, features=features, fixed=tuple(settings.items()))
+        return cls(
+            name=name,
+            learner=learner,
+            features=features,
+            fixed=tuple(settings.items()),
+            together=name.removesuffix(ending).endswith(_TOGETHER),
+        )
 
 
 @dataclass(frozen=True)
@@ -143,7 +157,7 @@ class Suite:
         """
         if names is not None:
             return tuple(map(Method.of, dict.fromkeys(names))), ()
-        missing = tuple(name for name in self.methods if re.split("[:/]", name)[0] not in LEARNERS)
+        missing = tuple(name for name in self.methods if re.split("[:/+]", name)[0] not in LEARNERS)
         chosen = (Method.of(name) for name in self.methods if name not in missing)
         return tuple(replace(one, label=self.labels.get(one.name, "")) for one in chosen), missing
 
@@ -214,6 +228,18 @@ SUITES: dict[str, Suite] = {
             folder="corel5k",
             methods=("frequency", "copy", "knn", "tagvote", "2pknn", "cca-knn"),
             protocols=tuple(Protocol(n_examples=n) for n in FEW_SIZES),
+        ),
+        Suite(
+            name="corel5k-albums",
+            about="Corel-5K in albums of six pictures of a series: one by one, and together",
+            reader="corel5k",
+            folder="corel5k",
+            methods=tuple(
+                f"{learner}{how}"
+                for learner in ("knn", "tagprop", "heads")
+                for how in ("", _TOGETHER)
+            ),
+            protocols=(Protocol(album_size=_ALBUM_SIZE),),
         ),
         Suite(
             name="corel5k-completion",

@@ -12,48 +12,20 @@ from numpy.typing import NDArray
 from engine.corrections import CorrectionJournal, TaughtPicture, taught_pictures
 from engine.neighborhood import Searchable
 from engine.tagged import TaggedPictures
+from engine.wider_search import WiderSearch
 from indexing.catalogue import Entry
-from indexing.index import ArraySource, Index, Neighbors, VectorTransform, build_index
+from indexing.index import Index, VectorTransform
 from indexing.records import ImageRecord, printable_path
 from indexing.tags import tag_key
 from learners.base import Space, TagLearner, TagMatrix
 from learners.corrections import N_NEAR, CorrectedTags, nearness, shifts
+from learners.tag_matrix import locate
 from learners.voting import NeighborVoting
 
-__all__ = ["CorrectedPictures", "Heard", "WiderSearch", "open_corrected"]
+__all__ = ["CorrectedPictures", "Heard", "open_corrected"]
 
 _FIRST_ROW = 1 << 62
 """Above every row id that a build hands out: pictures that vote through corrections alone."""
-
-
-class WiderSearch:
-    """The search of an index, and of a few pictures that it does not hold.
-
-    Parameters
-    ----------
-    index : Index
-    rows : ndarray of int64, shape (n_extra,)
-        Ascending, above all rows of the index.
-    vectors : ndarray of float32, shape (n_extra, n_dims)
-        In the index's space.
-    """
-
-    def __init__(self, index: Index, rows: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
-        self._index = index
-        source = ArraySource(rows, vectors)
-        self._extra = build_index("exact", index.n_dims, index.metric, rows, source)
-
-    def search(
-        self, queries: NDArray[np.float32], k: int, *, among: NDArray[np.int64] | None = None
-    ) -> Neighbors:
-        """Return the ``k`` nearest of both, as :meth:`indexing.index.Index.search` does."""
-        found, extra = (one.search(queries, k, among=among) for one in (self._index, self._extra))
-        rows = np.concatenate([found.rows, extra.rows], axis=1)
-        distances = np.concatenate([found.distances, extra.distances], axis=1)
-        order = np.argsort(distances, axis=1, kind="stable")[:, :k]  # pads are infinitely far
-        return Neighbors(
-            np.take_along_axis(rows, order, axis=1), np.take_along_axis(distances, order, axis=1)
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,11 +112,11 @@ class CorrectedPictures:
             n_tags=n_tags,
             owners=read.tags.owners,
         )
-        present = _cells(before)
+        present = before.cells
         added, removed = self._corrected_cells()
-        present = np.union1d(np.setdiff1d(present, removed, assume_unique=True), added)
-        forbidden = _matrix(removed, rows, n_tags, owners)
-        now = _matrix(present, rows, n_tags, owners)
+        present = _with(_without(present, removed), added)
+        forbidden = TagMatrix.from_cells(removed, rows, n_tags, owners)
+        now = TagMatrix.from_cells(present, rows, n_tags, owners)
         tags = CorrectedTags(
             rows=now.rows,
             indptr=now.indptr,
@@ -363,22 +335,16 @@ def open_corrected(
     return CorrectedPictures(read=read, taught=taught, features=features, transform=transform)
 
 
-def _cells(tags: TagMatrix) -> NDArray[np.int64]:
-    """Return the present cells of a matrix as ``picture * n_tags + tag``, ascending."""
-    cells: NDArray[np.int64] = (
-        np.repeat(np.arange(tags.n_images), np.diff(tags.indptr)) * tags.n_tags + tags.indices
-    )
-    return cells
+def _without(cells: NDArray[np.int64], gone: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return ascending cells without some: a copy, and no sorting of all."""
+    places = locate(gone, cells)
+    return np.delete(cells, places[places >= 0])
 
 
-def _matrix(
-    cells: NDArray[np.int64], rows: NDArray[np.int64], n_tags: int, owners: NDArray[np.int64]
-) -> TagMatrix:
-    """Return the matrix of ascending cells."""
-    starts = np.searchsorted(cells, np.arange(len(rows) + 1) * n_tags)
-    return TagMatrix(
-        rows=rows, indptr=starts, indices=cells % max(n_tags, 1), n_tags=n_tags, owners=owners
-    )
+def _with(cells: NDArray[np.int64], more: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return ascending cells with some more, likewise."""
+    new = more[locate(more, cells) < 0]
+    return np.insert(cells, np.searchsorted(cells, new), new)
 
 
 def _cosine_distances(

@@ -12,6 +12,7 @@ from engine.results import Found, RankedTag, Voter
 from engine.tagged import TaggedPictures
 from indexing.catalogue import Entry
 from indexing.records import printable_path
+from learners.corrections import CorrectedTags
 from learners.votes import Voters
 
 __all__ = ["Explainer", "no_voters"]
@@ -97,7 +98,10 @@ class Explainer:
         return Found(record.image_id, printable_path(record.path), distance, record.tags)
 
     def _voters(self, ballots: Voters, query: int) -> list[tuple[Voter, frozenset[int]]]:
-        """Return who voted on one query, nearest first, each with the columns it carries."""
+        """Return who voted on one query, nearest first, each with the columns it votes on.
+
+        One whose tags were corrected stands there twice: it votes against what was removed.
+        """
         weights = ballots.weights[query]
         total = float(weights.sum()) or 1.0
         voters = []
@@ -113,5 +117,9 @@ class Explainer:
             record = self._entries[row].record
             path = printable_path(record.path)
             voter = Voter(record.image_id, path, distance, weight / total, record.tags or ())
-            voters.append((voter, frozenset(self._tagged.tags.tags_of(position).tolist())))
+            tags = self._tagged.tags
+            voters.append((voter, frozenset(tags.tags_of(position).tolist())))
+            if isinstance(tags, CorrectedTags):
+                against = replace(voter, weight=-voter.weight)
+                voters.append((against, frozenset(tags.forbidden.tags_of(position).tolist())))
         return voters

@@ -30,7 +30,8 @@ class Voter:
     distance : float
         Cosine distance to the picture asked about, in [0, 2].
     weight : float
-        Share of the vote, in [0, 1].
+        Share of the vote, in [0, 1]; below 0 where it votes against the tag, which was removed
+        from it.
     tags : tuple of str
         What people typed for it.
     """
@@ -66,7 +67,7 @@ class RankedTag:
     is_confirmed : bool
         People gave this very picture this tag; such tags come first.
     vote : float or None
-        The vote that the score is made of, in [0, 1]: what the weights of its voters sum to.
+        The vote that the score is made of, at most 1: what the weights of its voters sum to.
         None unless explained, and for learners that count none.
     sources : dict of str to float or None
         What each source adds to the score; they sum to it. None unless explained.

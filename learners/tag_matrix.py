@@ -176,6 +176,34 @@ class TagMatrix:
         )
 
     @classmethod
+    def from_cells(
+        cls,
+        cells: NDArray[np.int64],
+        rows: NDArray[np.int64],
+        n_tags: int,
+        owners: NDArray[np.int64],
+    ) -> "TagMatrix":
+        """Build the matrix from its present cells; see :attr:`cells`.
+
+        Parameters
+        ----------
+        cells : ndarray of int64, shape (n_present,)
+            Ascending, each once.
+        rows, n_tags, owners
+            As the class takes them.
+
+        Examples
+        --------
+        >>> tags = TagMatrix.from_lists([4, 9], [[0, 2], [2]], n_tags=3)
+        >>> again = TagMatrix.from_cells(tags.cells, tags.rows, 3, tags.owners)
+        >>> bool(np.array_equal(again.toarray(), tags.toarray()))
+        True
+        """
+        starts = np.searchsorted(cells, np.arange(len(rows) + 1) * n_tags)
+        indices = cells % max(n_tags, 1)
+        return cls(rows=rows, indptr=starts, indices=indices, n_tags=n_tags, owners=owners)
+
+    @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> "TagMatrix":
         """Rebuild the matrix from :meth:`to_arrays`.
 
@@ -213,6 +241,13 @@ class TagMatrix:
     def n_images(self) -> int:
         """Number of pictures."""
         return self.rows.size
+
+    @property
+    def cells(self) -> NDArray[np.int64]:
+        """Present cells as ``position * n_tags + tag``, int64, shape (n_present,), ascending."""
+        positions = np.repeat(np.arange(self.n_images), np.diff(self.indptr))
+        present: NDArray[np.int64] = positions * self.n_tags + self.indices
+        return present
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:

@@ -57,7 +57,12 @@ def test_a_removed_tag_is_forbidden_and_counts_against_it(built, library, new, f
     built.teach(library / "green3.png", remove=["colour"])
     assert "colour" not in answered(built, library / "green3.png", emission=EVERYTHING)
     after = scores(built, new)
-    # It no longer votes for it, and votes against it.
+    # It no longer votes for it, and votes against it, and is shown to.
+    (answer,) = built.tag([new], explain=True, emission=EVERYTHING)
+    for ranked in answer.tags:
+        assert sum(voter.weight for voter in ranked.voters) == pytest.approx(ranked.score, abs=1e-6)
+        against = [voter.image_id for voter in ranked.voters if voter.weight < 0]
+        assert against == (["green3.png"] if ranked.tag == "colour" else [])
     assert after.pop("colour") == pytest.approx(before.pop("colour") - 2 / n_voters)
     assert after == before
     assert scores(built, far) == far_before

@@ -111,8 +111,12 @@ def test_scores_move_as_the_formula_says():
     near = np.array([[0.5, 0.25, 0.9]], np.float32)
     added = np.array([[0, 1, 0, 0], [0, 1, 0, 1], [0, 0, 1, 0]], bool)
     removed = np.array([[1, 0, 0, 1], [0, 0, 0, 0], [1, 0, 0, 0]], bool)
-    # By tag: -1.4 cut to -1; 0.75; 0.9; -0.5 + 0.25.
-    expected = [-1.0 * (2 + 3), 0.75 * (2 + 1), 0.9 * (2 + 3), -0.25 * (0.5 + 3)]
+    # By tag: -(0.25 + 0.81) cut to -1; 0.75; 0.9; 0.25 - 0.25. The median is -1.
+    expected = [-1.0 * (2 + 1), 0.75 * (2 + 1), 0.9 * (2 + 3), 0]
+    np.testing.assert_allclose(shifts(scores, near, added, removed), [expected], rtol=1e-6)
+    # A removal takes a score down to the median and no further, and never raises it.
+    added[:], removed[:] = False, True
+    expected = [-1.0 * (2 + 1), 0, 0, -1.0 * (0.5 + 1)]
     np.testing.assert_allclose(shifts(scores, near, added, removed), [expected], rtol=1e-6)
 
 
