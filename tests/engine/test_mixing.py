@@ -319,6 +319,23 @@ def test_builds_carry_the_hybrid_and_its_members_over(trained, library, new, tmp
     assert "1 tag is new since means was trained, and is not answered by it: Emerald" in text
 
 
+def test_the_hybrid_hears_of_corrections_through_its_members(trained, new, tmp_path):
+    near = write_picture(tmp_path / "near.png", COLORS["green"], seed=5_001)
+
+    def said():
+        tags = next(trained.tag([near], learner="hybrid", emission=Emission(top=5))).tags
+        return {ranked.tag: ranked for ranked in tags}
+
+    before = said()
+    trained.teach(new, add=["Emerald"], remove=["Green"])
+    after = said()
+    assert set(after) == set(before) | {"Emerald"}
+    assert after["Green"].score < before["Green"].score
+    assert after["Green"].probability <= before["Green"].probability
+    trained.undo_teaching()
+    assert said() == before
+
+
 def test_a_member_that_cannot_follow_takes_the_hybrid_along(built, library):
     built.train(params={"members": "knn,fading,means", "settings": {"fading": {"is_rigid": True}}})
     write_picture(library / "more.png", COLORS["green"], seed=900)
