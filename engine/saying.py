@@ -1,6 +1,6 @@
 """What a learner says of its own scores: how likely a tag is, and how many a picture has."""
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,7 +78,7 @@ def quantities_of(
     Parameters
     ----------
     learner : TagLearner
-        Fitted. One with a hyper-parameter `quantity` that is false has learned none.
+        Fitted. One whose `learns_quantity` is false has learned none.
     batch : Batch
         What it reads.
     confirmed : ndarray of bool, shape (n_queries, n_tags)
@@ -88,8 +88,7 @@ def quantities_of(
     -------
     ndarray of int64, shape (n_queries,)
     """
-    wants: Any = getattr(learner, "quantity", True)
-    if not isinstance(learner, KnowsQuantities) or not wants:
+    if not isinstance(learner, KnowsQuantities) or not getattr(learner, "learns_quantity", True):
         return None
     from learners.metrics.decisions import quantities_to_emit
 

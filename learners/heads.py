@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import ref
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from learners.dense import DenseLayers, Standardization, train_dense
 from learners.losses import Loss, asymmetric_loss, loss_function
 from learners.network_learner import NetworkLearner
 from learners.parameters import real_number, whole_number
-from learners.quantity import LabelQuantity
+from learners.quantity import LabelQuantity, Quantity
 from learners.radial import (
     LeastSquares,
     RadialUnits,
@@ -31,21 +31,13 @@ from learners.training import TrainingSettings
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Heads", "Quantity"]
+__all__ = ["Heads"]
 
 # Directions of the radial units that a network is trained on; the others carry next to nothing.
 _N_DIRECTIONS = 2_048
 
 # Values held at a time: 32 MB as float64.
 _CHUNK_VALUES = 1 << 22
-
-
-class Quantity(StrEnum):
-    """How the number of tags of a picture is learned."""
-
-    AUTO = "auto"
-    NETWORK = "network"
-    NONE = "none"
 
 
 @dataclass(kw_only=True, eq=False)
@@ -156,9 +148,8 @@ class Heads(NetworkLearner):
         "patience": 3,
         "prior_correction": 0.0,
     }
-    """TaggerNet of "Image tagging with zero-shot learning and GloVe": a network on the features,
-    sigmoid cross-entropy, a rate of 1e-3, 15 epochs, a fifth held out. Width, patience and the
-    batch are ours: the paper tells none."""
+    """TaggerNet of "Image tagging with zero-shot learning and GloVe". Width, patience and the batch
+    are ours: the paper tells none."""
 
     loss: Loss = Loss.SQUARED
     n_units: int = 8_192
@@ -210,27 +201,29 @@ class Heads(NetworkLearner):
                 f"quantity is {self.quantity!r}; it is one of {', '.join(Quantity)}; choose one"
             )
         self.quantity = Quantity(self.quantity)
+        self._last: tuple[ref[Batch], NDArray[np.float64]] | None = None
         self._settings()
+
+    @property
+    def learns_quantity(self) -> bool:
+        """Whether the number of tags is learned."""
+        return self.quantity is not Quantity.NONE
 
     def params(self) -> dict[str, Any]:
         """Return the hyper-parameters as JSON knows them."""
         return {**super().params(), "hidden": list(self.hidden)}
 
     def _predict_quantities(self, batch: Batch) -> NDArray[np.float64] | None:
-        features, units = features_of(batch), self.inputs_
-        if isinstance(self.quantity_, LabelQuantity):
-            return self.quantity_.predict(features)
-        if self.quantity_ is None or not isinstance(units, RadialUnits):
+        if self.quantity_ is None:
             return None
-        quantities = np.empty(len(features))
-        for part in self._parts(features):
-            nearness = units(features[part])
-            quantities[part] = self.quantity_.predict(nearness, self.networks_[0](nearness))
-        return quantities
+        if isinstance(self.quantity_, LabelQuantity):
+            return self.quantity_.predict(features_of(batch))
+        asked, quantities = self._last or (None, None)
+        # The units have mostly been asked for the scores of the same batch a moment ago.
+        return quantities if asked and asked() is batch else self._answer(batch)[1]
 
     def _fit(self, batch: Batch, tags: TagMatrix) -> None:
         features = features_of(batch)
-        groups = batch.groups
         self._count(tags)
         n_tags_of = np.diff(tags.indptr)
         self.inputs_, self.networks_, self.quantity_ = None, (), None
@@ -241,26 +234,25 @@ class Heads(NetworkLearner):
             self.quantity_ = LabelQuantity(seed=self.seed).fit(
                 features,
                 n_tags_of,
-                groups,
+                batch.groups,
                 checkpoints=self._checkpoints,
                 on_progress=self._report,
             )
         present = tags.toarray()  # (n_images, n_tags)
         if self.n_units:
-            self.inputs_ = fit_radial_units(
-                features, self.n_units, scale=self.width, seed=self.seed
-            )
+            units = fit_radial_units(features, self.n_units, scale=self.width, seed=self.seed)
+            self.inputs_ = units
             if self._is_solved:
-                system = LeastSquares(self.inputs_, features, self.regularization)
+                system = LeastSquares(units, features, self.regularization)
                 fitted = system.fit_tags(present, self.completion)
                 self.networks_ = (DenseLayers((fitted[0],), (fitted[1],)),)
                 if self.quantity is Quantity.AUTO:
                     self.quantity_ = fit_ridge_quantity(system, n_tags_of, fitted)
             else:
-                self.networks_ = self._trained_on_units(self.inputs_, features, present, groups)
+                self.networks_ = self._trained_on_units(units, features, present, batch.groups)
         else:
             self.inputs_ = Standardization.of(features)
-            self.networks_ = self._trained(self.inputs_(features), present, groups)
+            self.networks_ = self._trained(self.inputs_(features), present, batch.groups)
 
     @property
     def _is_solved(self) -> bool:
@@ -329,17 +321,27 @@ class Heads(NetworkLearner):
         )
 
     def _predict_scores(self, batch: Batch) -> NDArray[np.float32]:
+        scores, quantities = self._answer(batch)
+        self._last = ref(batch), quantities
+        return scores
+
+    def _answer(self, batch: Batch) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Return the scores, and the quantities where they come from the same units."""
         features = features_of(batch)
         scores = np.zeros((len(features), len(self.counts_)), dtype=np.float32)
+        quantities = np.zeros(len(features))
         if self.inputs_ is None:
-            return scores
+            return scores, quantities
         bonus = -self.prior_correction * np.log(self._prior)  # (n_tags,)
         for part in self._parts(features):
             inputs = self.inputs_(features[part])
-            members = [self._log_odds(network(inputs)) for network in self.networks_]
+            outputs = [network(inputs) for network in self.networks_]
+            if isinstance(self.quantity_, RidgeQuantity):
+                quantities[part] = self.quantity_.predict(inputs, outputs[0])
+            members = [self._log_odds(output) for output in outputs]
             scores[part] = sum(members[1:], members[0]) / len(members) + bonus
         scores[:, self.counts_ == 0] = -np.log(2 * self.n_images_ + 1)
-        return scores
+        return scores, quantities
 
     def _log_odds(self, outputs: NDArray[np.floating]) -> NDArray[np.floating]:
         return bent_log_odds(outputs) if self.loss is Loss.SQUARED else outputs

@@ -38,6 +38,11 @@ class NetworkLearner(TagLearner):
         """What :meth:`fit` reads beside the tags."""
         return self.needs
 
+    @property
+    def learns_quantity(self) -> bool:
+        """Whether the number of tags is learned, by the hyper-parameter `quantity`."""
+        return bool(getattr(self, "quantity", False))
+
     def keeping(self, checkpoints: Path) -> Self:
         """Return the learner itself, which now keeps the state of its training in a folder.
 

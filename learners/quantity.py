@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar, Self
@@ -16,7 +17,15 @@ from learners.losses import squared_loss
 from learners.parameters import real_number
 from learners.training import StopBy, TrainingSettings
 
-__all__ = ["LabelQuantity"]
+__all__ = ["LabelQuantity", "Quantity"]
+
+
+class Quantity(StrEnum):
+    """How the number of tags of a picture is learned; "auto" where the learner chooses."""
+
+    AUTO = "auto"
+    NETWORK = "network"
+    NONE = "none"
 
 
 @dataclass(kw_only=True, eq=False)

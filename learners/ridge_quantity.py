@@ -50,13 +50,13 @@ class RidgeQuantity:
     most: float
 
     def predict(
-        self, nearness: NDArray[np.float64], estimates: NDArray[np.floating]
+        self, nearness: NDArray[np.floating], estimates: NDArray[np.floating]
     ) -> NDArray[np.float64]:
         """Return the number of tags, unrounded, float64 (n_images,).
 
         Parameters
         ----------
-        nearness : ndarray of float64, shape (n_images, n_units)
+        nearness : ndarray of float, shape (n_images, n_units)
             Activations of the units.
         estimates : ndarray of float, shape (n_images, n_tags)
             Of whether the tags are there.
@@ -142,7 +142,9 @@ def fit_ridge_quantity(
 
 def _largest(estimates: NDArray[np.floating], n_best: int) -> NDArray[np.floating]:
     """Return the largest estimates of each picture, largest first, (n_images, n_best)."""
-    return -np.sort(-estimates, axis=1)[:, :n_best]
+    if n_best < estimates.shape[1]:
+        estimates = np.partition(estimates, -n_best, axis=1)[:, -n_best:]
+    return -np.sort(-estimates, axis=1)
 
 
 def _line(

@@ -8,7 +8,7 @@ from sklearn.linear_model import Ridge
 from learners.batch import Batch
 from learners.heads import Heads
 from learners.metrics import quantities_to_emit
-from learners.radial import LeastSquares, fit_radial_units
+from learners.radial import LeastSquares, RadialUnits, fit_radial_units
 from learners.ridge_quantity import RidgeQuantity, fit_ridge_quantity
 from learners.tag_matrix import TagMatrix
 
@@ -126,3 +126,27 @@ def test_copies_and_few_pictures_are_no_trouble():
         counts = present[chosen].sum(axis=1)
         assert quantities.min() >= counts.min()
         assert quantities.max() <= counts.max()
+
+
+def test_units_are_asked_once_for_scores_and_quantities(monkeypatch):
+    features, present = drawn(40)
+    learned = Heads().fit(Batch(features=features), tags_of(present))
+    n_asked = []
+    asked_before = RadialUnits.__call__
+
+    def counting(self, features):
+        n_asked.append(len(features))
+        return asked_before(self, features)
+
+    monkeypatch.setattr(RadialUnits, "__call__", counting)
+    one, other = Batch(features=features[:3]), Batch(features=features[:7])
+    learned.predict_scores(one)
+    first = learned.predict_quantities(one)
+    assert n_asked == [3]
+    # Of another batch, or of none before, they are asked again, and say the same.
+    assert learned.predict_quantities(other).shape == (7,)
+    np.testing.assert_allclose(learned.predict_quantities(other)[:3], first)
+    again = Heads.from_state(*learned.state())
+    np.testing.assert_allclose(again.predict_quantities(one), first)
+    assert learned.learns_quantity
+    assert not Heads(quantity="none").learns_quantity
