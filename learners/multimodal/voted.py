@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learners.base import STATE_FORMAT, Batch, Progress
-from learners.heads import Heads, Quantity
+from learners.heads import Heads
 from learners.multimodal.conditional import ConditionalVotes
 from learners.radial import RadialUnits, central_pictures
 from learners.tag_matrix import TagMatrix
