@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from learners.base import STATE_FORMAT, Batch, Progress
 from learners.heads import Heads
 from learners.multimodal.conditional import ConditionalVotes
+from learners.quantity import Quantity
 from learners.radial import RadialUnits, central_pictures
 from learners.tag_matrix import TagMatrix
 
