@@ -247,7 +247,7 @@ SUITES: dict[str, Suite] = {
             reader="corel5k",
             folder="corel5k",
             methods=("frequency", "knn", "heads", "multimodal", "multimodal:form=layers"),
-            protocols=_COMPLETION,
+            protocols=(Protocol(completion=Completion()),),
         ),
         Suite(
             name="corel5k-niu",

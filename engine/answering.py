@@ -39,6 +39,9 @@ class Answering:
     emission : Emission
     explainer : Explainer or None
         Says who voted, where somebody wants to know.
+    given : ndarray of bool, shape (n_tags,), optional
+        Tags that all the pictures were given already, which are not answered. Learners that
+        read tags are told them; None = none.
 
     Raises
     ------
@@ -55,6 +58,7 @@ class Answering:
         blocks: tuple[int, ...],
         emission: Emission,
         explainer: Explainer | None = None,
+        given: NDArray[np.bool_] | None = None,
     ) -> None:
         if emission.min_voters and not isinstance(served.learner, NeighborVoting):
             raise InputError(
@@ -70,6 +74,8 @@ class Answering:
         self._blocks = blocks
         self._emission = emission
         self._explainer = explainer
+        n_tags = pictures.tagged.tags.n_tags
+        self._given = np.zeros(n_tags, bool) if given is None else given
 
     def __call__(
         self, queries: Sequence[Query], vectors: NDArray[np.float32], album: Album | None = None
@@ -92,15 +98,18 @@ class Answering:
         own_groups = np.array(
             [self._tagged.groups[places[0]] if places else -1 for places in own_places], np.int64
         )
-        questions = Questions(self._tagged, vectors, own_groups, self._blocks)
+        added, removed = self._pictures.facts([query.content for query in queries])
+        known = self._confirmed(own_places) | added
+        questions = Questions(
+            self._tagged, vectors, own_groups, self._blocks, (known & ~removed) | self._given
+        )
         batch = questions.batch(self._served)
         uncorrected = self._learner.predict_scores(batch)
         heard = self._pictures.heard(self._learner, vectors, self._vectors_index)
         alone = heard.corrected(uncorrected)
         scores = alone if album is None else album.scores(alone)
         ballots = voters_of(self._learner, batch)
-        added, removed = self._pictures.facts([query.content for query in queries])
-        confirmed = self._confirmed(own_places) | added
+        confirmed = known & ~self._given
         n_voters = None
         if ballots is not None:
             n_voters = tag_votes(ballots.weighing_one(), self._tagged.tags)
@@ -112,8 +121,10 @@ class Answering:
             if album is not None:
                 probabilities = album.probabilities(probabilities)
         emitted = self._emission.allows(scores, n_voters, probabilities, self._least)
-        allowed = confirmed | (emitted & ~removed)
-        most = self._emission.most(scores.shape, quantities_of(self._learner, batch, confirmed))
+        allowed = confirmed | (emitted & ~removed & ~self._given)
+        n_given = int(np.count_nonzero(self._given))
+        quantities = quantities_of(self._learner, batch, confirmed, n_given)
+        most = self._emission.most(scores.shape, quantities)
         ranked = rank_tags(
             confirmed, int(most.max()), (allowed, scores, *self._learner.tie_breaks(batch))
         )

@@ -71,7 +71,7 @@ def probabilities_of(learner: TagLearner, batch: Batch) -> NDArray[np.float32] |
 
 
 def quantities_of(
-    learner: TagLearner, batch: Batch, confirmed: NDArray[np.bool_]
+    learner: TagLearner, batch: Batch, confirmed: NDArray[np.bool_], n_given: int = 0
 ) -> NDArray[np.int64] | None:
     """Return how many tags a learner gives each picture; None where it has learned no such thing.
 
@@ -83,6 +83,8 @@ def quantities_of(
         What it reads.
     confirmed : ndarray of bool, shape (n_queries, n_tags)
         What people gave the very pictures, which is never too much.
+    n_given : int, default=0
+        How many of the picture's tags were given, and are not asked for; one more there is.
 
     Returns
     -------
@@ -93,6 +95,8 @@ def quantities_of(
     from learners.metrics.decisions import quantities_to_emit
 
     predicted = quantities_to_emit(learner.predict_quantities(batch), confirmed.shape[1])
+    if n_given:
+        predicted = np.maximum(predicted - n_given, 1)
     n_confirmed: NDArray[np.int64] = np.count_nonzero(confirmed, axis=1)
     return np.maximum(predicted, n_confirmed)
 

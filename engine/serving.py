@@ -7,12 +7,13 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.given import half_of, told
 from engine.neighborhood import Search, Searchable, leave_one_out_neighbors
 from engine.tagged import TaggedPictures
 from engine.vectors import StoredVectors
 from indexing.errors import InputError
 from indexing.index import Index, Metric, Neighbors
-from learners.base import Batch, Needs, Space, TagLearner
+from learners.base import Batch, Needs, Space, TagLearner, TagMatrix
 from learners.votes import Voters, voters
 from learners.voting import NeighborVoting
 
@@ -29,7 +30,7 @@ __all__ = [
     "votes_of",
 ]
 
-_SERVED = Needs.FEATURES | Needs.NEIGHBORS
+_SERVED = Needs.FEATURES | Needs.NEIGHBORS | Needs.TAGS
 
 
 @runtime_checkable
@@ -85,6 +86,10 @@ def training_batch(
     ------
     InputError
         The learner needs what a workspace does not hold.
+
+    Notes
+    -----
+    Tags as input are half of each picture's own, drawn: as if the others were asked for.
     """
     needs = learner.fit_needs
     check_served(learner, needs)
@@ -108,6 +113,7 @@ def training_batch(
         groups=tagged.groups if tells_copies else None,
         blocks=blocks if reads_features else None,
         neighbors=neighbors,
+        tags=half_of(tagged.tags) if Needs.TAGS in needs else None,
     )
 
 
@@ -154,6 +160,8 @@ class Questions:
         Content group of each picture, which does not vote for it; -1 = none.
     blocks : tuple of int
         Widths of the layers that the vectors are made of.
+    given : ndarray of bool, shape (n_queries, n_tags), optional
+        Tags that the pictures come with, for learners that read some; None = none.
     """
 
     def __init__(
@@ -162,11 +170,13 @@ class Questions:
         vectors: NDArray[np.float32],
         own_groups: NDArray[np.int64],
         blocks: tuple[int, ...],
+        given: NDArray[np.bool_] | None = None,
     ) -> None:
         self._tagged = tagged
         self._vectors = vectors
         self._own_groups = own_groups
         self._blocks = blocks
+        self._given = given
         self._searches: dict[int, Search] = {}
         self._batches: dict[int, tuple[Served, Batch]] = {}
 
@@ -198,8 +208,14 @@ class Questions:
             features=self._vectors if reads_features else None,
             blocks=self._blocks if reads_features else None,
             neighbors=neighbors,
+            tags=self._tags() if Needs.TAGS in learner.needs else None,
             scores=self._scores(served) if Needs.SCORES in learner.needs else None,
         )
+
+    def _tags(self) -> TagMatrix:
+        if self._given is not None:
+            return told(self._given)
+        return told(np.zeros((len(self._vectors), self._tagged.tags.n_tags), bool))
 
     def _neighbors(self, learner: TagLearner, search: Search) -> Neighbors:
         if isinstance(learner, NeighborVoting):
@@ -255,8 +271,8 @@ def check_served(learner: TagLearner, needs: Needs) -> None:
     Raises
     ------
     InputError
-        It needs more than features, neighbours and, where it mixes others, their scores; or it
-        needs neighbours and does not say who of them votes, or how many it reads.
+        It needs more than features, tags, neighbours and, where it mixes others, their scores;
+        or it needs neighbours and does not say who of them votes, or how many it reads.
     """
     unserved = needs & ~_SERVED
     if isinstance(learner, MixesMembers):
@@ -265,6 +281,6 @@ def check_served(learner: TagLearner, needs: Needs) -> None:
     if unserved or (Needs.NEIGHBORS in learner.needs and not counts):
         raise InputError(
             f"the learner {learner.name!r} needs more than a workspace holds "
-            f"({(unserved or Needs.NEIGHBORS).name}); features of pictures, and neighbours for "
-            "those that vote, are what it gives; choose another learner"
+            f"({(unserved or Needs.NEIGHBORS).name}); features of pictures, tags, and neighbours "
+            "for those that vote, are what it gives; choose another learner"
         )

@@ -17,6 +17,7 @@ from engine.corrections import CorrectionJournal
 from engine.emission import Emission
 from engine.explain import Explainer
 from engine.generations import GenerationFolders
+from engine.given import given_columns
 from engine.neighborhood import Searchable
 from engine.network import open_recorded
 from engine.queries import Query, Unreadable, read_queries
@@ -209,6 +210,7 @@ class Tagger:
         emission: Emission | None = None,
         explain: bool = False,
         together: bool = False,
+        given: Sequence[str] = (),
     ) -> Iterator[TagAnswer]:
         """Answer with the tags of each picture, in order.
 
@@ -223,6 +225,9 @@ class Tagger:
         together : bool, default=False
             Whether the pictures are of one event and share evidence
             (:class:`learners.together.Together`).
+        given : sequence of str, optional
+            Tags that the pictures were given already: they are not answered, and learners that
+            read tags are told them.
 
         Yields
         ------
@@ -235,7 +240,13 @@ class Tagger:
         explainer = Explainer(self.tagged, self.entries) if explain else None
         blocks = tuple(self.manifest["extractor"]["blocks"])
         answering = Answering(
-            served, self.pictures, lambda: self.index, blocks, emission or Emission(), explainer
+            served,
+            self.pictures,
+            lambda: self.index,
+            blocks,
+            emission or Emission(),
+            explainer,
+            given_columns(given, self.tagged.vocabulary),
         )
         started = time.perf_counter()
         runs: Iterable[list[Query | Unreadable]] = read_queries(images, self.extractor)

@@ -1,7 +1,7 @@
 """The library's front door: a workspace that is built, asked and looked into."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -188,10 +188,16 @@ class Workspace:
         emission: "Emission | None" = None,
         explain: bool = False,
         together: bool = False,
+        given: Sequence[str] = (),
     ) -> Iterator[TagAnswer]:
         """Answer with the tags of each picture, in order; see :meth:`engine.tagger.Tagger.tag`."""
         return self._tagger().tag(
-            _paths(images), learner=learner, emission=emission, explain=explain, together=together
+            _paths(images),
+            learner=learner,
+            emission=emission,
+            explain=explain,
+            together=together,
+            given=given,
         )
 
     def tag_one(self, image: str | os.PathLike[str]) -> TagAnswer:

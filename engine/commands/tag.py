@@ -63,6 +63,12 @@ _NO_WORKSPACE = (
     help="The pictures are of one event: tag each beside the others, the nearer the more.",
 )
 @click.option(
+    "--given",
+    metavar="A,B",
+    help="Tags that the pictures have already: what else? They are not answered; multimodal "
+    "reads them.",
+)
+@click.option(
     "--sheet",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
@@ -80,6 +86,7 @@ def tag(
     learner: str | None,
     explain: bool,
     together: bool,
+    given: str | None,
     sheet: Path | None,
     device: str,
     workspace: Path | None,
@@ -95,20 +102,32 @@ def tag(
     Example:
       engine tag image.jpg
       engine tag --top 3 --explain --json *.jpg
+      engine tag --learner multimodal --given beach,sea image.jpg
     """  # noqa: D301 - click reads the backspace
     from engine.emission import Emission
     from engine.generations import find_workspace_if_any
+    from engine.given import parse_given
 
     emission = Emission(top=top, threshold=threshold, precision=precision, min_voters=min_voters)
+    tags_given = () if given is None else parse_given(given)
     root = find_workspace_if_any(workspace)
     if root is None:
         options = {"learner": learner, "precision": precision, "min-voters": min_voters}
-        _refuse_without_workspace({**options, "explain": explain, "together": together})
+        _refuse_without_workspace(
+            {**options, "explain": explain, "together": together, "given": given}
+        )
         answers = _general_answers(images, emission, device)
     else:
         is_explained = explain or sheet is not None
         answers = _answers(
-            images, root, learner, emission, device, explain=is_explained, together=together
+            images,
+            root,
+            learner,
+            emission,
+            device,
+            explain=is_explained,
+            together=together,
+            given=tags_given,
         )
     if sheet is not None:
         check_writable(sheet)
@@ -133,6 +152,7 @@ def _answers(
     *,
     explain: bool,
     together: bool,
+    given: Sequence[str],
 ) -> Iterator[TagAnswer]:
     """Ask a workspace, and say first what a wanted precision costs."""
     from engine.generations import GenerationFolders
@@ -144,7 +164,12 @@ def _answers(
     if precision is not None:
         click.echo(cost_of_precision(precision, tagger.precision_cut(precision, learner)), err=True)
     return tagger.tag(
-        images, learner=learner, emission=emission, explain=explain, together=together
+        images,
+        learner=learner,
+        emission=emission,
+        explain=explain,
+        together=together,
+        given=given,
     )
 
 

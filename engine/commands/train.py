@@ -36,6 +36,11 @@ _WORTH_SETTING = {
         "completion": "0 to 1: how far tags that are missing are taken for forgotten",
         "prior_correction": "how much rare tags are helped",
     },
+    "multimodal": {
+        "form": "votes, or layers: a network of the tags, as Niu et al. train it",
+        "tag_weight": "of votes: how much of what given tags say of the others is added",
+        "n_units": "of votes: pictures that vote, at most; fewer train faster",
+    },
 }
 _EXAMPLE = "\b\nExample:"
 

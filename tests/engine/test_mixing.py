@@ -367,8 +367,8 @@ def test_what_a_workspace_does_not_hold_is_said_before_any_work(built):
     ):
         built.train(params={"members": "knn,foo"})
     Fading.seen.clear()
-    with pytest.raises(InputError, match=r"'multimodal' needs more than a workspace holds"):
-        built.train(params={"members": "fading,multimodal"})
+    with pytest.raises(InputError, match=r"'mscnn' needs more than a workspace holds"):
+        built.train(params={"members": "fading,mscnn"})
     assert Fading.seen == []
 
 

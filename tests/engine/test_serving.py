@@ -35,7 +35,7 @@ class Greedy(Means):
     """Needs more than there is."""
 
     name: ClassVar[str] = "greedy"
-    needs: ClassVar[Needs] = Needs.FEATURES | Needs.TAGS
+    needs: ClassVar[Needs] = Needs.FEATURES | Needs.SCORES
     fit_needs: ClassVar[Needs] = Needs.PIXELS
 
 
@@ -53,7 +53,7 @@ def test_what_a_workspace_does_not_hold_is_refused():
     questions = Questions(tagged, source(tagged.tags.rows), nobody, (6,))
     with pytest.raises(InputError, match=r"'greedy' needs more than a workspace holds \(PIXELS\)"):
         training_batch(Greedy(), tagged, index, source, (6,))
-    with pytest.raises(InputError, match=r"'greedy' needs more than a workspace holds \(TAGS\)"):
+    with pytest.raises(InputError, match=r"'greedy' needs more than a workspace holds \(SCORES\)"):
         questions.batch(Served(learner=Greedy(), index=lambda: index))
     with pytest.raises(InputError, match=r"'silent' needs more .* \(NEIGHBORS\)"):
         questions.batch(Served(learner=Silent(), index=lambda: index))
