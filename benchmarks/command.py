@@ -118,6 +118,7 @@ def bench(
         ready=None if features is None or ids is None else (features, ids),
         blocks=blocks,
         device=device,
+        directions=any(method.reads_words for method in chosen),
     )
     folder = out or _DEFAULT_OUT / (suite if folds is None else f"{suite}-folds{folds}")
     with ProgressBars() as pictures:

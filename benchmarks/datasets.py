@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from benchmarks.exercises import NO_COPY, TaggedSet
 from benchmarks.pictures import Pictures
-from benchmarks.posing import Posed, folds_of, pose
+from benchmarks.posing import Posed, draws_of, folds_of, pose
 from benchmarks.protocols import Completion, Protocol
 from indexing.ahead import run_ahead
 from indexing.errors import InputError, PictureError
@@ -122,6 +122,7 @@ def exercises(
     dataset: Dataset,
     features: NDArray[np.float32] | None,
     blocks: tuple[int, ...] | None = None,
+    directions: NDArray[np.float32] | None = None,
 ) -> tuple[list[Posed], dict[str, Any]]:
     """Make exercises of a data set.
 
@@ -134,11 +135,13 @@ def exercises(
         None = the tags are the features.
     blocks : tuple of int, optional
         Widths of the parts of a feature that are layers of their own.
+    directions : ndarray of float32, shape (n_images, n_word_dims), optional
+        Where the network's own classes point in word space.
 
     Returns
     -------
     posed : list of Posed
-        One, or one a fold.
+        One, one a fold, or one a draw of unseen tags.
     facts : dict
         What people must know of the data: how many pictures and tags there are, the copies
         across splits and how many were left out of training, labels that no training picture
@@ -168,6 +171,7 @@ def exercises(
             vocabulary=vocabulary,
             features=None if features is None else features[positions],
             blocks=blocks,
+            directions=None if directions is None else directions[positions],
             pictures=None if dataset.pictures is None else dataset.pictures.take(positions),
             inputs=_matrix([records[i].tags for i in positions], positions, typed)
             if protocol.reads_tags
@@ -183,7 +187,7 @@ def exercises(
     }
     if protocol.n_folds is not None:
         asked = train
-        posed = folds_of(known, protocol.n_folds, **drawn)
+        posed = folds_of(known, protocol.n_folds, unseen=protocol.unseen, **drawn)
     else:
         asked = _positions(
             records, lambda r: r.split == protocol.evaluation and _truth(r) is not None
@@ -194,7 +198,11 @@ def exercises(
                 f"{dataset.name} has no labelled picture in the split {protocol.evaluation!r}; "
                 f"it has {', '.join(splits) or 'no splits'}; name another one, or use --folds"
             )
-        posed = [pose(known, tagged(asked, truth=True), **drawn)]
+        questions = tagged(asked, truth=True)
+        if protocol.unseen is not None:
+            posed = draws_of(known, questions, unseen=protocol.unseen, seed=protocol.seed)
+        else:
+            posed = [pose(known, questions, **drawn)]
     true_keys = {tag_key(label) for i in asked for label in _truth(records[i]) or ()}
     facts = {
         "dataset": dataset.name,

@@ -10,7 +10,7 @@ from benchmarks.protocols import Completion
 from indexing.errors import InputError
 from learners.tag_matrix import TagMatrix
 
-__all__ = ["albums_of", "few_examples", "fold_numbers", "given_tags"]
+__all__ = ["albums_of", "few_examples", "fold_numbers", "given_tags", "unseen_tags"]
 
 
 def fold_numbers(n_images: int, n_folds: int, seed: int) -> NDArray[np.int64]:
@@ -102,6 +102,28 @@ def given_tags(truth: NDArray[np.bool_], completion: Completion, seed: int) -> N
     draws = np.where(truth, np.inf, rng.random(truth.shape))
     rank = np.argsort(np.argsort(draws, axis=1), axis=1)
     return given | ((rank < n_wrong[:, None]) & ~truth)
+
+
+def unseen_tags(n_tags: int, n_unseen: int, seed: int) -> NDArray[np.bool_]:
+    """Draw the tags that no training picture shall carry, bool (n_tags,).
+
+    Raises
+    ------
+    InputError
+        If there are not more tags than that.
+
+    Examples
+    --------
+    >>> int(unseen_tags(260, 52, seed=0).sum())
+    52
+    """
+    if n_unseen >= n_tags:
+        raise InputError(
+            f"{n_unseen} unseen tags of {n_tags}; fewer than there are is accepted; lower it"
+        )
+    unseen = np.zeros(n_tags, dtype=np.bool_)
+    unseen[np.random.default_rng(seed).permutation(n_tags)[:n_unseen]] = True
+    return unseen
 
 
 def few_examples(tags: TagMatrix, n_examples: int, seed: int) -> NDArray[np.int64]:

@@ -45,6 +45,8 @@ class TaggedSet:
         Their pixels, for learners that look at them. None = there are none.
     inputs : TagMatrix, optional
         Tags that people typed, of a vocabulary of their own, where `tags` are labels.
+    directions : ndarray of float32, shape (n_images, n_word_dims), optional
+        Where the network's own classes point in word space.
     """
 
     image_ids: NDArray[np.str_]
@@ -55,6 +57,7 @@ class TaggedSet:
     blocks: tuple[int, ...] | None = None
     pictures: Pictures | None = None
     inputs: TagMatrix | None = None
+    directions: NDArray[np.float32] | None = None
 
     @property
     def n_images(self) -> int:
@@ -83,6 +86,7 @@ class TaggedSet:
             blocks=self.blocks,
             pictures=None if self.pictures is None else self.pictures.take(positions),
             inputs=None if self.inputs is None else self.inputs.take(positions),
+            directions=None if self.directions is None else self.directions[positions],
         )
 
 

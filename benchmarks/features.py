@@ -12,11 +12,13 @@ from benchmarks.datasets import Dataset
 from engine.generations import GenerationFolders
 from indexing.errors import CorpusError, InputError
 from indexing.extractors import cache_folder, open_extractor
+from indexing.extractors.classifier import open_classifier
 from indexing.index import VectorTransform
 from indexing.ingest import ingest, unchanged_facts
 from indexing.ready_features import read_ready_features
 from indexing.records import printable_path
 from indexing.store import WorkspaceStore
+from learners.words import ClassWords
 
 __all__ = ["TAGS_ONLY", "Features", "extracted_features", "feature_cache", "ready_features"]
 
@@ -38,12 +40,15 @@ class Features:
         are all that is known.
     blocks : tuple of int, optional
         Widths of the parts of a vector that are layers of their own.
+    directions : ndarray of float32, shape (n_images, n_word_dims), optional
+        Where the network's own classes point in word space.
     """
 
     name: str
     digest: str
     vectors: NDArray[np.float32] | None
     blocks: tuple[int, ...] | None = None
+    directions: NDArray[np.float32] | None = None
 
 
 TAGS_ONLY = Features(name="tags", digest="", vectors=None)
@@ -60,6 +65,7 @@ def extracted_features(
     folder: Path,
     *,
     device: str = "auto",
+    class_words: ClassWords | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Features:
     """Bring the features of all pictures into a store and return their vectors.
@@ -74,6 +80,9 @@ def extracted_features(
         data sets and extractors share it, and a picture that it knows by content is not
         extracted again.
     device : {"auto", "cpu", "cuda"}
+    class_words : ClassWords, optional
+        The classes of ImageNet in word space; with them, and if the network tells these classes
+        apart, the pictures' directions are returned too.
     on_progress : callable
         Called with (pictures done, pictures to do).
 
@@ -87,6 +96,12 @@ def extracted_features(
     extractor = open_extractor(extractor_name, device)
     transform = VectorTransform.of_blocks(extractor.blocks)
     vectors = np.zeros((len(dataset.corpus), transform.n_out), np.float32)
+    directions, classifier = None, None
+    if class_words is not None and extractor.n_classes == len(class_words.vectors):
+        classifier = open_classifier(extractor)
+    if classifier is not None and class_words is not None:
+        n_word_dims = class_words.vectors.shape[1]
+        directions = np.zeros((len(dataset.corpus), n_word_dims), np.float32)
     folders = GenerationFolders(folder)
     with folders.lock(), WorkspaceStore(folders.store) as store:
         features = store.features(extractor.fingerprint.digest, extractor.n_dims)
@@ -102,12 +117,16 @@ def extracted_features(
         places = np.flatnonzero(dataset.used)
         for start in range(0, len(places), _FETCHED_AT_ONCE):
             part = places[start : start + _FETCHED_AT_ONCE]
-            vectors[part] = transform(features.fetch([facts[i].content or b"" for i in part]))
+            raw = features.fetch([facts[i].content or b"" for i in part])
+            vectors[part] = transform(raw)
+            if directions is not None and class_words is not None and classifier is not None:
+                directions[part] = class_words.directions(classifier(raw))
     return Features(
         name=extractor_name,
         digest=extractor.fingerprint.digest,
         vectors=vectors,
         blocks=tuple(extractor.blocks),
+        directions=directions,
     )
 
 

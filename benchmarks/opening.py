@@ -20,6 +20,7 @@ from benchmarks.pictures import PictureFiles, Pictures
 from benchmarks.planted import planted
 from benchmarks.suites import DEFAULT_DATA, FeatureKind, Suite
 from benchmarks.visual_words import learned_words
+from benchmarks.word_space import imagenet_words
 from indexing.corpora import read_corpus
 from indexing.errors import CorpusError
 from indexing.extractors import DEFAULT_EXTRACTOR
@@ -43,6 +44,8 @@ class Wanted:
     blocks : tuple of int, optional
         Widths of the parts of a ready vector.
     device : {"auto", "cpu", "cuda"}
+    directions : bool, default=False
+        Whether it is asked, too, where the network's own classes point in word space.
     """
 
     data: Path | None = None
@@ -50,6 +53,7 @@ class Wanted:
     ready: tuple[Path, Path] | None = None
     blocks: tuple[int, ...] | None = None
     device: str = "auto"
+    directions: bool = False
 
 
 def open_data(
@@ -103,6 +107,7 @@ def open_data(
                 wanted.extractor,
                 feature_cache(),
                 device=wanted.device,
+                class_words=imagenet_words() if wanted.directions else None,
                 on_progress=partial(on_progress, "pictures"),
             )
     # With features of their own, people need not have the pictures.

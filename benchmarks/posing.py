@@ -1,17 +1,23 @@
 """Pictures to learn from, pictures to ask about: an exercise, and its answers apart."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.draws import albums_of, few_examples, fold_numbers, given_tags
+from benchmarks.draws import (
+    albums_of,
+    few_examples,
+    fold_numbers,
+    given_tags,
+    unseen_tags,
+)
 from benchmarks.exercises import NO_COPY, Answers, Exercise, Questions, TaggedSet
-from benchmarks.protocols import Completion
+from benchmarks.protocols import Completion, JudgedTags, Unseen
 from indexing.errors import InputError
 from learners.tag_matrix import TagMatrix
 
-__all__ = ["Posed", "folds_of", "pose"]
+__all__ = ["Posed", "draws_of", "folds_of", "pose"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,6 +47,7 @@ def pose(
     completion: Completion | None = None,
     n_examples: int | None = None,
     album_size: int | None = None,
+    unseen: Unseen | None = None,
     seed: int = 0,
     where: tuple[tuple[str, int], ...] = (),
 ) -> Posed:
@@ -57,6 +64,8 @@ def pose(
         Learn from about so many pictures a tag (:func:`benchmarks.draws.few_examples`).
     album_size : int, optional
         Put the asked pictures into albums of one series (:func:`benchmarks.draws.albums_of`).
+    unseen : Unseen, optional
+        Some tags are taken off the pictures to learn from.
     seed : int, default=0
         For all that is drawn.
     where : tuple of (str, int), optional
@@ -79,11 +88,16 @@ def pose(
         )
     truth = asked.tags.toarray()
     given = np.zeros_like(truth)
+    if unseen is not None:
+        training, no_candidates = _without(training, unseen, seed)
+        # As what was given: neither candidate nor truth.
+        given = np.broadcast_to(no_candidates, truth.shape).copy()
+        truth = truth & ~given
     given_matrix, inputs = asked.inputs, training.inputs
     if completion is not None:
-        given = given_tags(truth, completion, seed)
-        truth = truth & ~given
-        given_matrix = _matrix(given, asked.tags.rows)
+        told = given_tags(truth, completion, seed)
+        given, truth = given | told, truth & ~told
+        given_matrix = _matrix(told, asked.tags.rows)
         drawn = given_tags(training.tags.toarray(), completion, seed + 1)
         inputs = _matrix(drawn, training.tags.rows)
     albums = None
@@ -117,9 +131,13 @@ def folds_of(
     completion: Completion | None = None,
     n_examples: int | None = None,
     album_size: int | None = None,
+    unseen: Unseen | None = None,
     seed: int = 0,
 ) -> list[Posed]:
-    """Ask about each fold of some tagged pictures, the others, or few of them, being known."""
+    """Ask about each fold of some tagged pictures, the others, or few of them, being known.
+
+    Where tags are unseen, each fold has a draw of its own.
+    """
     numbers = fold_numbers(known.n_images, n_folds, seed)
     return [
         pose(
@@ -128,11 +146,41 @@ def folds_of(
             completion=completion,
             n_examples=n_examples,
             album_size=album_size,
-            seed=seed,
+            unseen=unseen,
+            seed=seed if unseen is None else seed + fold,
             where=(("fold", fold + 1), ("n_folds", n_folds)),
         )
         for fold in range(n_folds)
     ]
+
+
+def draws_of(known: TaggedSet, asked: TaggedSet, *, unseen: Unseen, seed: int = 0) -> list[Posed]:
+    """Ask about the same pictures once a draw of the tags that are unseen."""
+    return [
+        pose(
+            known,
+            asked,
+            unseen=unseen,
+            seed=seed + draw,
+            where=(("draw", draw + 1), ("n_draws", unseen.n_draws)),
+        )
+        for draw in range(unseen.n_draws)
+    ]
+
+
+def _without(training: TaggedSet, unseen: Unseen, seed: int) -> tuple[TaggedSet, NDArray[np.bool_]]:
+    """Take tags off all pictures; return which tags are no candidates, bool (n_tags,), too."""
+    taken = unseen_tags(training.tags.n_tags, unseen.n_tags, seed)
+    tags = training.tags
+    left = tags.toarray() & ~taken
+    lists = [np.flatnonzero(row) for row in left]
+    matrix = TagMatrix.from_lists(tags.rows, lists, tags.n_tags, tags.owners)
+    no_candidates = {
+        JudgedTags.UNSEEN: ~taken,
+        JudgedTags.SEEN: taken,
+        JudgedTags.ALL: np.zeros_like(taken),
+    }
+    return replace(training, tags=matrix), no_candidates[unseen.judged]
 
 
 def _matrix(present: NDArray[np.bool_], rows: NDArray[np.int64]) -> TagMatrix:

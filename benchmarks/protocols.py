@@ -19,7 +19,9 @@ __all__ = [
     "Completion",
     "Emission",
     "Emit",
+    "JudgedTags",
     "Protocol",
+    "Unseen",
     "Vocabulary",
 ]
 
@@ -171,6 +173,43 @@ class Completion:
         )
 
 
+class JudgedTags(StrEnum):
+    """Which tags are candidates, and judged, where some were taken off the training pictures."""
+
+    UNSEEN = "unseen"
+    SEEN = "seen"
+    ALL = "all"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unseen:
+    """Some tags are taken off all training pictures, and asked for all the same.
+
+    Parameters
+    ----------
+    n_tags : int
+        How many are drawn.
+    judged : JudgedTags
+        The candidates; the others are no truth either.
+    n_draws : int, default=5
+        Of the tags. With folds, each fold has a draw of its own instead.
+    """
+
+    n_tags: int
+    judged: JudgedTags
+    n_draws: int = 5
+
+    def __post_init__(self) -> None:
+        if self.n_tags < 1 or self.n_draws < 1:
+            raise InputError(
+                f"{self.n_draws} draws of {self.n_tags} unseen tags; 1 or more of both are "
+                "accepted; correct them"
+            )
+
+    def __str__(self) -> str:
+        return f"{self.n_tags} tags taken off the training pictures, {self.judged} tags judged"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
     """All that decides a benchmark's numbers beside the data, the features and the methods.
@@ -194,6 +233,8 @@ class Protocol:
         Learn from about so many training pictures a tag (:func:`few_examples`).
     album_size : int, optional
         Ask about albums of so many pictures of one series (:func:`benchmarks.draws.albums_of`).
+    unseen : Unseen, optional
+        Some tags are on no training picture.
     seed : int, default=0
         For every draw.
 
@@ -211,6 +252,7 @@ class Protocol:
     reads_tags: bool = False
     n_examples: int | None = None
     album_size: int | None = None
+    unseen: Unseen | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -248,6 +290,8 @@ class Protocol:
             parts.append(f"albums of {self.album_size} pictures of a series")
         if self.completion is not None:
             parts.append(str(self.completion))
+        if self.unseen is not None:
+            parts.append(str(self.unseen))
         if self.reads_tags:
             parts.append("labels learned, typed tags as input")
         return ", ".join([*parts, f"seed {self.seed}"])

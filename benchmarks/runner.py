@@ -81,14 +81,20 @@ class _Task:
 
     def _case(self, method: Method, row: str) -> Case:
         where = dict(self.posed.where)
-        fold = f" fold {where['fold']}/{where['n_folds']}" if "fold" in where else ""
+        part = ""
+        if self.protocol.unseen is not None:
+            part = f", {self.protocol.unseen.judged} tags"
+        if "fold" in where:
+            part += f" fold {where['fold']}/{where['n_folds']}"
+        elif "draw" in where:
+            part += f" draw {where['draw']}/{where['n_draws']}"
         grid = {k: v for k, v in grid_of(method.learner).items() if k not in dict(method.fixed)}
         tuning = f"{self.tuning.measure} {self.tuning.n_folds} folds {json.dumps(grid)}"
         if method.together:
             tuning += f", {TOGETHER_BY} of {RULES}"
         return Case(
             suite=self.suite.name,
-            dataset=self.dataset.name + fold,
+            dataset=self.dataset.name + part,
             method=row,
             learner=method.learner,
             fixed=method.fixed,
@@ -267,7 +273,9 @@ def _planned(
             chosen = [method for method in methods if method.features is kind]
             if not chosen:
                 continue
-            posed, known = exercises(protocol, dataset, of_kind.vectors, of_kind.blocks)
+            posed, known = exercises(
+                protocol, dataset, of_kind.vectors, of_kind.blocks, of_kind.directions
+            )
             if known not in facts:
                 facts.append(known)
             for one in posed:

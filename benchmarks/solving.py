@@ -14,6 +14,7 @@ from benchmarks.exercises import Exercise
 from benchmarks.mixing import TrainingMaterial
 from benchmarks.pictures import Pictures, framing_of
 from benchmarks.searching import Search
+from benchmarks.word_space import tag_vectors
 from engine.training import ChoosesParams
 from indexing.errors import InputError
 from indexing.index import Neighbors
@@ -220,6 +221,8 @@ def _training_batch(learner: TagLearner, exercise: Exercise, on_progress: Progre
         blocks=training.blocks if reads_features else None,
         neighbors=_training_neighbors(learner, exercise) if Needs.NEIGHBORS in needs else None,
         tags=_inputs(exercise.training_inputs, learner) if Needs.TAGS in needs else None,
+        words=tag_vectors(training.vocabulary) if Needs.WORDS in needs else None,
+        directions=training.directions if Needs.WORDS in needs else None,
     )
 
 

@@ -7,8 +7,17 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from benchmarks.protocols import FEW_SIZES, Completion, Emission, Emit, Protocol
+from benchmarks.protocols import (
+    FEW_SIZES,
+    Completion,
+    Emission,
+    Emit,
+    JudgedTags,
+    Protocol,
+    Unseen,
+)
 from indexing.errors import InputError
+from learners.base import Needs
 from learners.settings import parse_settings
 from learners.table import LEARNERS, make_learner
 
@@ -54,6 +63,11 @@ class Method:
     fixed: tuple[tuple[str, Any], ...] = ()
     label: str = ""
     together: bool = False
+
+    @property
+    def reads_words(self) -> bool:
+        """Whether it is fitted with the vectors of the tags."""
+        return Needs.WORDS in make_learner(self.learner, **dict(self.fixed)).fit_needs
 
     @property
     def shown(self) -> str:
@@ -172,7 +186,8 @@ _ON_TAGS = (
     *("frequency", "knn", "tagvote"),
     *("heads:n_units=2048", "heads:n_units=2048:quantity=network"),
 )
-_READ_MORE = frozenset({"multimodal", "mscnn", "words"})
+_ZERO_SHOT = ("random", "knn", "expansion", "words:class_weight=0", "words")
+_READ_MORE = frozenset({"expansion", "multimodal", "mscnn", "words"})
 """Learners that read tags as input, pixels or words: the made-up pictures have none."""
 _EACH_WAY = Emission(Emit.EACH_WAY)
 _COMPLETION = (Protocol(completion=Completion(), emission=_EACH_WAY),)
@@ -290,6 +305,16 @@ SUITES: dict[str, Suite] = {
             methods=tuple(_NIU_SMOKE),
             labels=_NIU_SMOKE,
             protocols=(Protocol(evaluation="val", reads_tags=True, emission=_EACH_WAY),),
+        ),
+        Suite(
+            name="corel5k-unseen",
+            about="Corel-5K with 52 of the 260 labels on no training picture, five draws of them",
+            reader="corel5k",
+            folder="corel5k",
+            methods=_ZERO_SHOT,
+            protocols=tuple(
+                Protocol(unseen=Unseen(n_tags=52, judged=judged)) for judged in JudgedTags
+            ),
         ),
         Suite(
             name="espgame-tags",

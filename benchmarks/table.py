@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.bounds import largest
-from benchmarks.report.folds import mean_interval
+from benchmarks.report.folds import mean_interval, without_fold
 from learners.metrics import parse_measure
 
 __all__ = ["tables"]
@@ -28,7 +28,7 @@ def tables(lines: Sequence[dict[str, Any]]) -> str:
         lambda: defaultdict(list)
     )
     for line in lines:
-        dataset = line["dataset"].partition(" fold ")[0]
+        dataset = without_fold(line["dataset"])
         found[dataset, line["params"].get("examples")][line["method"]].append(line)
     return "\n\n".join(
         _table(_title(dataset, examples, by_method), by_method)
@@ -43,7 +43,8 @@ def _title(dataset: str, examples: int | None, by_method: dict[str, list[dict[st
     if examples is not None:
         title += f", {examples} training pictures a label"
     if len(lines) > 1:
-        title += f", mean of {len(lines)} folds"
+        parts = "draws" if "draw" in lines[0]["params"] else "folds"
+        title += f", mean of {len(lines)} {parts}"
     return title + "; 95 % intervals"
 
 

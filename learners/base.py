@@ -102,7 +102,8 @@ class TagLearner(ABC):
         # A fit that fails halfway must not leave a learner that answers.
         self.__dict__.pop("n_tags_", None)
         self._check(batch, self.fit_needs)
-        if self.fit_needs and batch.n_queries != tags.n_images:
+        # All but the tags' own vectors is told of each picture.
+        if self.fit_needs & ~Needs.WORDS and batch.n_queries != tags.n_images:
             raise InputError(
                 f"a batch of {batch.n_queries} pictures with the tags of {tags.n_images}; fitting "
                 "takes one picture an image of the tag matrix; cut them to the same pictures"

@@ -20,6 +20,7 @@ LEARNERS: dict[str, str] = {
     "mscnn": "learners.multiscale:MSCNN",
     "hybrid": "learners.hybrid:Hybrid",
     "words": "learners.words.fast0tag:Fast0Tag",
+    "expansion": "learners.words.top_two:TopTwoExpansion",
     "copy": "learners.baselines:LabelTransfer",
     "frequency": "learners.baselines:TagFrequency",
     "random": "learners.baselines:RandomScores",

@@ -1,6 +1,7 @@
 """The folds of one method as one result."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -13,19 +14,20 @@ from learners.ties import folded
 
 __all__ = ["mean_interval", "merged_line", "pooled_scores", "without_fold"]
 
-_FOLD = "fold"
+_PARTS = ("fold", "draw")
+_PART = re.compile(r" (?:fold|draw) \d+/\d+$")
 _CONFIDENCE = 0.95
 
 
 def without_fold(dataset: str) -> str:
-    """Return the name of a data set without that of the fold: ``corel5k fold 1/5``.
+    """Return the name of a data set without that of the fold, or of the draw of unseen tags.
 
     Examples
     --------
     >>> without_fold("corel5k fold 1/5")
     'corel5k'
     """
-    return dataset.partition(f" {_FOLD} ")[0]
+    return _PART.sub("", dataset)
 
 
 def mean_interval(values: Sequence[float], most: float = math.inf) -> tuple[float, float, float]:
@@ -80,7 +82,7 @@ def merged_line(folds: Sequence[ResultLine]) -> ResultLine:
     params = {
         name: _listed([fold.params.get(name) for fold in folds])
         for name in first.params
-        if name != _FOLD
+        if name not in _PARTS
     }
     return replace(
         first,

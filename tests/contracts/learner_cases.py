@@ -126,6 +126,14 @@ CASES += [
     )
     for ranking, ridge, width in ((1.0, 0.1, 1.0), (0.05, 1.0, 2.0))
 ]
+CASES += [
+    Case(
+        "expansion",
+        {"n_neighbors": n, "n_predicted": m},
+        lambda b, t, n=n, m=m: brought(b, t, n, m),
+    )
+    for n, m in ((5, 3), (2, 9))
+]
 SMALL_NETWORK = {
     "backbone": "timm:test_efficientnet",
     "pretrained": False,
@@ -140,6 +148,18 @@ CASES += [
         {"members": MIXED[0], "goal": "miap"},
     )
 ]
+
+
+def brought(asked: Batch, tags: TagMatrix, n_neighbors: int, n_predicted: int) -> np.ndarray:
+    """Score literally what knn's best tags bring along."""
+    knn = make_learner("knn", n_neighbors=n_neighbors).fit(Batch(), tags)
+    own = np.asarray(voting.knn_scores(asked.neighbors, tags, n_neighbors))
+    keys = [np.broadcast_to(key, own.shape) for key in knn.tie_breaks(asked)]
+    order = [
+        voting.ranked(score, [key[q] for key in keys], n_predicted)
+        for q, score in enumerate(own.astype(np.float32))
+    ]
+    return words.expansion_scores(own, order, tag_words(tags), n_predicted)
 
 
 def tagprop_scores(asked: Batch, tags: TagMatrix, params: dict[str, object]) -> np.ndarray:

@@ -64,3 +64,21 @@ def scores(
         for t in range(tags.n_tags):
             found[q, t] = cosine(direction, unit[t]) if any(unit[t]) else -1
     return found
+
+
+def expansion_scores(
+    own: np.ndarray, order: list[list[int]], words: np.ndarray, n_predicted: int
+) -> np.ndarray:
+    """Let the best tags of each picture bring their two nearest ones."""
+    scores = own.copy()
+    tags = range(len(words))
+    for q, ranking in enumerate(order):
+        for tag in ranking[:n_predicted]:
+            if not any(words[tag]):
+                continue
+            others = [u for u in tags if u != tag and any(words[u])]
+            others.sort(key=lambda u, tag=tag: -cosine(words[tag], words[u]))
+            for other in others[:2]:
+                brought = own[q, tag] * max(cosine(words[tag], words[other]), 0)
+                scores[q, other] = max(scores[q, other], brought)
+    return scores
