@@ -96,6 +96,7 @@ class WordVectors:
         ranks = np.arange(table.n_words, dtype=np.float64)
         self._harmonic = float(np.sum(1 / (ranks + 1 + _RANK_OFFSET)))
         self._rows_of: dict[str, tuple[tuple[int, ...], tuple[str, ...]]] = {}
+        self._near: dict[tuple[str, int, int | None], list[tuple[str, float]]] = {}
 
     @property
     def n_dims(self) -> int:
@@ -218,12 +219,20 @@ class WordVectors:
             One list a tag, empty where it has no vector.
         """
         whole_number("n", n)
-        if len(tags) > _TAGS_AT_A_TIME:
-            parts = [
-                tags[start : start + _TAGS_AT_A_TIME]
-                for start in range(0, len(tags), _TAGS_AT_A_TIME)
-            ]
-            return [near for part in parts for near in self.neighbors(part, n, among, n_frequent)]
+        if among is not None:
+            return self._neighbors(tags, n, among, n_frequent)
+        # The table does not change, and people's tags come again and again.
+        asked = [(tag, n, n_frequent) for tag in tags]
+        new = list(dict.fromkeys(key for key in asked if key not in self._near))
+        for start in range(0, len(new), _TAGS_AT_A_TIME):
+            part = new[start : start + _TAGS_AT_A_TIME]
+            found = self._neighbors([tag for tag, _, _ in part], n, None, n_frequent)
+            self._near.update(zip(part, found, strict=True))
+        return [list(self._near[key]) for key in asked]
+
+    def _neighbors(
+        self, tags: Sequence[str], n: int, among: Sequence[str] | None, n_frequent: int | None
+    ) -> list[list[tuple[str, float]]]:
         vectors, has_vector = self.matrix(tags)
         own = [set(self._resolved(tag)[0]) for tag in tags]
         # Other forms of a tag are left out below; a word has a few of them.
