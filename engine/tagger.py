@@ -51,6 +51,9 @@ class Tagger:
         Where the network and the index run.
     waiting : callable, optional
         Given what takes long, a context that lasts as long; by default nobody is told.
+    opens_network : bool, default=True
+        Whether the network is going to be asked, and is opened at once; else it is opened when
+        it is.
     """
 
     def __init__(
@@ -58,32 +61,43 @@ class Tagger:
         folders: GenerationFolders,
         device: str = "auto",
         waiting: Callable[[str], AbstractContextManager[object]] = nullcontext,
+        *,
+        opens_network: bool = True,
     ) -> None:
-        self._waiting = waiting
+        self.waiting = waiting
         self.folder, self.manifest = folders.current()
-        self._root = folders.root
+        self.root = folders.root
         self.corrections_stamp = CorrectionJournal(folders.root).stamp()
         self._device = device
         # Both load in native code: the network beside the tags, an index beside the first
         # pictures, which need the network alone.
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="load")
-        self._opening: Future[FeatureExtractor] = self._loader.submit(
-            open_recorded, self.folder, self.manifest, device
-        )
+        self._opening: Future[FeatureExtractor] | None = None
+        if opens_network:
+            self._open_network()
         self._indexes: dict[str | None, Future[Index]] = {}
         self._widened: dict[str | None, Searchable] = {}
         self._learners: dict[str, TagLearner] = {}
         self._served: dict[str, Served] = {}
 
+    def _open_network(self) -> Future[FeatureExtractor]:
+        """Begin to open the network, unless it is being opened."""
+        if self._opening is None:
+            self._opening = self._loader.submit(
+                open_recorded, self.folder, self.manifest, self._device
+            )
+        return self._opening
+
     @cached_property
     def extractor(self) -> FeatureExtractor:
         """The network that the workspace was built with."""
-        done, _ = wait([self._opening], timeout=_SHOWN_AFTER)
+        opening = self._open_network()
+        done, _ = wait([opening], timeout=_SHOWN_AFTER)
         if not done:
             name = self.manifest["extractor"]["name"]
-            with self._waiting(f"opening {name} (compiled once, then kept)"):
-                return self._opening.result()
-        return self._opening.result()
+            with self.waiting(f"opening {name} (compiled once, then kept)"):
+                return opening.result()
+        return opening.result()
 
     @property
     def index(self) -> Index:
@@ -111,7 +125,7 @@ class Tagger:
     def pictures(self) -> CorrectedPictures:
         """The pictures that vote, and what people corrected since they were read."""
         read = TaggedPictures.load(self.folder)
-        return open_corrected(self._root, self.manifest["extractor"], read, self.transform)
+        return open_corrected(self.root, self.manifest["extractor"], read, self.transform)
 
     @property
     def tagged(self) -> TaggedPictures:
@@ -119,9 +133,19 @@ class Tagger:
         return self.pictures.tagged
 
     @cached_property
+    def indexed(self) -> dict[int, Entry]:
+        """Every picture that is indexed, by row id."""
+        return load_catalogue(self.folder).by_row()
+
+    @cached_property
     def entries(self) -> dict[int, Entry]:
         """Every picture that is indexed, or votes, by row id."""
-        return load_catalogue(self.folder).by_row() | self.pictures.entries
+        return self.indexed | self.pictures.entries
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """Widths of the layers that vectors are made of."""
+        return tuple(self.manifest["extractor"]["blocks"])
 
     def learner(self, name: str | None = None) -> tuple[str, TagLearner]:
         """Return a fitted learner of this workspace and its name, by default the best there is.
@@ -238,13 +262,13 @@ class Tagger:
         served = self.served(name)
         voting = served.voting
         explainer = Explainer(self.tagged, self.entries) if explain else None
-        blocks = tuple(self.manifest["extractor"]["blocks"])
+        emission = emission or Emission()
         answering = Answering(
             served,
             self.pictures,
             lambda: self.index,
-            blocks,
-            emission or Emission(),
+            self.blocks,
+            emission,
             explainer,
             given_columns(given, self.tagged.vocabulary),
         )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from engine.reliability import Reliability
     from engine.tagger import Tagger
     from engine.teaching import TeachReport
+    from engine.text_search import TextAnswer
     from indexing.catalogue import Catalogue, Entry
     from indexing.records import Corpus, Refusal
 
@@ -218,6 +219,47 @@ class Workspace:
     ) -> Iterator[SearchAnswer]:
         """Answer with the ``k`` pictures nearest to each picture, in order."""
         return self._tagger().search(_paths(images), k)
+
+    def search_text(
+        self,
+        text: str,
+        k: int = 10,
+        *,
+        without: Iterable[str] = (),
+        like: str | os.PathLike[str] | None = None,
+        learner: str | None = None,
+    ) -> "TextAnswer":
+        """Find indexed pictures by words; see :class:`engine.text_search.TextSearch`.
+
+        Parameters
+        ----------
+        text : str
+            Tags of the workspace, and any other words.
+        k : int, default=10
+            Pictures, at most.
+        without : iterable of str
+            Words that no picture shall be of.
+        like : path, optional
+            A picture that they shall look like, too.
+        learner : str, optional
+            Who scores tags; by default the best there is.
+
+        Raises
+        ------
+        InputError
+            Nothing is known of the words, or the picture cannot be read.
+        """
+        from engine.queries import Unreadable, read_queries
+        from engine.text_search import TextSearch
+
+        tagger = self._tagger()
+        query = None
+        if like is not None:
+            ((asked,),) = [run for run in read_queries([Path(like)], tagger.extractor) if run]
+            if isinstance(asked, Unreadable):
+                raise InputError(f"{asked.image}: {asked.error}")
+            query = asked
+        return TextSearch(tagger, learner)(text, k=k, without=tuple(without), like=query)
 
     def info(self) -> dict[str, Any]:
         """Return counts, extractor, index and learners, as ``engine info --json`` prints them."""

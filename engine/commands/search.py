@@ -1,47 +1,119 @@
-"""``engine search``: the pictures of the corpus that are nearest to a picture."""
+"""``engine search``: pictures of the corpus that look like a picture, or that words describe."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from engine.commands.options import (
-    device_option,
-    json_option,
-    picture_arguments,
-    workspace_option,
-)
+from engine.commands.options import device_option, json_option, workspace_option
+from engine.commands.wording import counted
 from engine.results import SearchAnswer
+
+if TYPE_CHECKING:
+    from engine.tagger import Tagger
+    from engine.text_search import TextAnswer
 
 __all__ = ["search", "table"]
 
 
 @click.command()
-@picture_arguments
+@click.argument(
+    "images",
+    metavar="[IMAGE ...]",
+    nargs=-1,
+    type=click.Path(path_type=Path, readable=False),
+)
+@click.option("--text", metavar="WORDS", help="What the pictures shall show, in words.")
+@click.option(
+    "--not",
+    "without",
+    multiple=True,
+    metavar="WORD",
+    help="What they shall not show; can be given several times.",
+)
 @click.option("-k", default=10, show_default=True, metavar="N", help="How many pictures.")
+@click.option(
+    "--learner",
+    metavar="NAME",
+    help="Who says which tags a picture would get: knn, tagvote, or what was trained; else the "
+    "best.",
+)
 @device_option
 @workspace_option
 @json_option
 def search(
-    images: tuple[Path, ...], k: int, device: str, workspace: Path | None, as_json: bool
+    images: tuple[Path, ...],
+    text: str | None,
+    without: tuple[str, ...],
+    k: int,
+    learner: str | None,
+    device: str,
+    workspace: Path | None,
+    as_json: bool,
 ) -> None:
-    """Find the indexed pictures that look most like a picture.
+    """Find the indexed pictures that look most like a picture, or that words describe.
+
+    Words that are tags of yours are scored as tags, and pictures that carry them come first; any
+    other word is scored by word vectors and by what the network was trained to tell. A picture
+    and words together find what is like both.
 
     \b
     Example:
       engine search image.jpg -k 5
+      engine search --text "sunset on the beach" --not people
+      engine search image.jpg --text "at night"
     """  # noqa: D301 - click reads the backspace
     from engine.generations import GenerationFolders, find_workspace
     from engine.progress import waiting
     from engine.tagger import Tagger
 
-    tagger = Tagger(GenerationFolders(find_workspace(workspace)), device, waiting)
+    has_words = text is not None or bool(without)
+    if not images and text is None:
+        raise click.UsageError("Missing argument 'IMAGE ...' or option '--text WORDS'.")
+    tagger = Tagger(
+        GenerationFolders(find_workspace(workspace)), device, waiting, opens_network=bool(images)
+    )
+    if not has_words:
+        answers: Iterator[SearchAnswer | TextAnswer] = tagger.search(images, k)
+    else:
+        answers = _by_words(tagger, images, text or "", without, k, learner)
     failed = False
-    for answer in tagger.search(images, k):
-        failed |= answer.error is not None
-        click.echo(json.dumps(answer.to_json(), ensure_ascii=False) if as_json else table(answer))
+    for answer in answers:
+        if isinstance(answer, SearchAnswer):
+            failed |= answer.error is not None
+            shown = table(answer)
+        else:
+            click.echo("\n".join(_taken_for(answer)), err=True)
+            shown = _word_table(answer)
+        click.echo(json.dumps(answer.to_json(), ensure_ascii=False) if as_json else shown)
     if failed:
         raise click.exceptions.Exit(1)
+
+
+def _by_words(
+    tagger: "Tagger",
+    images: tuple[Path, ...],
+    text: str,
+    without: tuple[str, ...],
+    k: int,
+    learner: str | None,
+) -> "Iterator[SearchAnswer | TextAnswer]":
+    """Search by words, with each picture if there are any."""
+    from engine.queries import Query, read_queries
+    from engine.text_search import TextSearch
+
+    searching = TextSearch(tagger, learner)
+    if not images:
+        yield searching(text, k=k, without=without)
+        return
+    for run in read_queries(images, tagger.extractor):
+        for asked in run:
+            if isinstance(asked, Query):
+                yield searching(text, k=k, without=without, like=asked)
+            else:
+                yield SearchAnswer(asked.image, error=asked.error)
 
 
 def table(answer: SearchAnswer) -> str:
@@ -50,6 +122,39 @@ def table(answer: SearchAnswer) -> str:
         return f"{answer.query}\n  not searched: {answer.error}"
     lines = [answer.query]
     for found in answer.results:
-        tags = "not tagged" if found.tags is None else ", ".join(found.tags) or "no tag"
-        lines.append(f"  {found.distance:.3f}  {found.image_id}  ({tags})")
+        lines.append(f"  {found.distance:.3f}  {found.image_id}  ({_tags(found.tags)})")
     return "\n".join(lines)
+
+
+def _word_table(answer: "TextAnswer") -> str:
+    """Return what was found by words, for people; a tag that people gave is starred."""
+    lines = [answer.query]
+    for found in answer.results:
+        scores = "  ".join(
+            f"{word} {score:.3f}{'*' * (word in found.confirmed)}"
+            for word, score in found.scores.items()
+        )
+        lines.append(f"  {scores}  {found.image_id}  ({_tags(found.tags)})")
+    if not answer.results:
+        lines.append("  no picture")
+    return "\n".join(lines)
+
+
+def _taken_for(answer: "TextAnswer") -> list[str]:
+    """Return what each word was taken for, in lines for stderr."""
+    lines = [
+        f"{word}: your tag {tag!r}, scored by {answer.learner}; * = people gave it"
+        for word, tag in answer.tags.items()
+    ]
+    lines += [
+        f"{word}: nobody has tagged with it; scored by word vectors and the network's own classes"
+        for word in answer.unseen
+    ]
+    lines += [f"{word}: nothing is known of it, left out" for word in answer.unknown]
+    if answer.excluded:
+        lines.append(f"{counted(answer.excluded, 'picture')} left out by --not")
+    return lines
+
+
+def _tags(tags: tuple[str, ...] | None) -> str:
+    return "not tagged" if tags is None else ", ".join(tags) or "no tag"

@@ -8,6 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from indexing.tags import tag_key
+from learners.words.lemmas import noun_lemma
+
 __all__ = ["WORDS_FILE", "GeneralWords", "load_general_words"]
 
 WORDS_FILE = Path(__file__).with_name("words.json")
@@ -18,6 +21,8 @@ _COUNTED = 40
 # Probability of clothes and people at which somebody is as likely there as not: measured on the
 # 4,500 training pictures of Corel-5K.
 _EVEN = 0.04
+
+_PEOPLE = "people"  # no form of the word for one of them
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,13 +63,24 @@ class GeneralWords:
         -------
         ndarray of float32, shape (n_images, n_words)
         """
-        least = np.sort(of_classes, axis=1)[:, -_COUNTED:][:, :1]  # (n_images, 1)
+        n_others = max(0, of_classes.shape[1] - _COUNTED)
+        least = np.partition(of_classes, n_others, axis=1)[:, [n_others]]  # (n_images, 1)
         counted = np.where(of_classes >= least, of_classes, 0)
         found = np.add.reduceat(counted[:, self._flat], self._starts, axis=1)
         person = self.words.index(self.person)
         worn = np.square(found[:, person])
         found[:, person] = worn / (worn + _EVEN**2)
         return np.minimum(found, 1).astype(np.float32)
+
+    def column(self, word: str) -> int | None:
+        """Return the place of a word, in any form; None where it is not there."""
+        first, space, last = tag_key(word).rpartition(" ")
+        lemma = first + space + noun_lemma(last)
+        return self._columns.get(self.person if lemma == _PEOPLE else lemma)
+
+    @cached_property
+    def _columns(self) -> dict[str, int]:
+        return {word: place for place, word in enumerate(self.words)}
 
     @cached_property
     def _flat(self) -> NDArray[np.int64]:

@@ -1,0 +1,231 @@
+"""What a learner, and the network's own classes, say of every indexed picture: scored once, kept.
+
+::
+
+    .engine/scores/ID/         of one generation; others go when it is written to
+    ├── tags-NAME-KEY/         of one learner and the corrections it heard
+    │   ├── scores.npy         float32 (n_tags, n_pictures)
+    │   ├── ties.npy           the same, where equal scores are told apart
+    │   ├── probabilities.npy  the same, where the learner is calibrated
+    │   └── given.npy          int32 (n_pictures, 5): the tags that each would get
+    ├── words-NAME-KEY/        where pictures lie in a space of words
+    └── classes/               float16 (n_pictures, n_classes), where the network tells any
+
+All can be deleted at any time. A tag is a row, so that a search reads no more than its words.
+"""
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.saying import probabilities_of
+from engine.serving import Questions
+from indexing.catalogue import Entry
+from indexing.extractors.cache import staged
+from indexing.store import WorkspaceStore
+from learners.ranking import rank_tags
+
+if TYPE_CHECKING:
+    from engine.tagger import Tagger
+
+__all__ = ["N_GIVEN", "IndexedPictures", "TagScores"]
+
+logger = logging.getLogger(__name__)
+
+N_GIVEN = 5
+"""Tags of a picture that count as given to it, its best ones."""
+
+_FOLDER = "scores"
+_SCORED_AT_ONCE = 512
+_FORMAT = 1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TagScores:
+    """What a learner says of every indexed picture.
+
+    Parameters
+    ----------
+    learner : str
+    scores : ndarray of float32, shape (n_tags, n_pictures)
+        Tags as in the vocabulary, pictures as in :attr:`IndexedPictures.entries`.
+    ties : ndarray of float32, shape (n_tags, n_pictures), or None
+        What orders pictures of equal score.
+    probabilities : ndarray of float32, shape (n_tags, n_pictures), or None
+        In [0, 1]; None where the learner is not calibrated.
+    given : ndarray of int32, shape (n_pictures, 5 or fewer)
+        The best tags of each picture.
+    """
+
+    learner: str
+    scores: NDArray[np.float32]
+    ties: NDArray[np.float32] | None
+    probabilities: NDArray[np.float32] | None
+    given: NDArray[np.int32]
+
+
+class IndexedPictures:
+    """Every indexed picture of a generation, and what is said of it.
+
+    Parameters
+    ----------
+    tagger : Tagger
+    """
+
+    def __init__(self, tagger: "Tagger") -> None:
+        self._tagger = tagger
+        self._folder = tagger.root / _FOLDER / tagger.manifest["id"]
+
+    @cached_property
+    def entries(self) -> list[Entry]:
+        """The pictures by ascending row."""
+        return [entry for _, entry in sorted(self._tagger.indexed.items())]
+
+    @property
+    def _contents(self) -> list[bytes]:
+        return [entry.content for entry in self.entries]
+
+    def tag_scores(self, learner: str | None = None) -> TagScores:
+        """Return what a learner says of every picture, by default the best one.
+
+        A picture does not vote for itself, nor do its copies; corrections are heard.
+
+        Raises
+        ------
+        InputError, ArtifactError
+            As :meth:`engine.tagger.Tagger.learner`.
+        """
+        name, _ = self._tagger.learner(learner)
+        arrays = self._kept(f"tags-{name}-{self._key()}", lambda: self._scored(name))
+        return TagScores(
+            learner=name,
+            scores=arrays["scores"],
+            ties=arrays.get("ties"),
+            probabilities=arrays.get("probabilities"),
+            given=arrays["given"],
+        )
+
+    def directions(self, name: str, make: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Return where pictures lie in word space; made once, and kept.
+
+        Parameters
+        ----------
+        name : str
+            What they depend on beside the generation and its corrections.
+        make : callable
+            Gives float32 (n_pictures, n_dims).
+        """
+        named = hashlib.sha256(name.encode()).hexdigest()[:16]
+        kept = self._kept(f"words-{named}-{self._key()}", lambda: {"directions": make()})
+        directions: NDArray[np.float32] = kept["directions"]
+        return directions
+
+    def _key(self) -> str:
+        """Return what changes with the corrections."""
+        stamp = [_FORMAT, self._tagger.corrections_stamp]
+        return hashlib.sha256(json.dumps(stamp).encode()).hexdigest()[:16]
+
+    def class_probabilities(self) -> NDArray[np.floating] | None:
+        """Return what the network was trained to tell, float (n_pictures, n_classes).
+
+        None where its classes are not ImageNet's, or it tells none.
+        """
+        from indexing.words.class_names import N_CLASSES
+
+        def classified() -> dict[str, NDArray[Any]]:
+            from indexing.extractors.classifier import open_classifier
+
+            classifier = open_classifier(self._tagger.extractor)
+            if classifier is None or len(classifier.biases) != N_CLASSES:
+                return {"classes": np.zeros((0, 0), np.float16)}
+            with self._tagger.waiting("reading what the network tells of each picture"):
+                parts = [classifier(part).astype(np.float16) for part in self._features()]
+            return {"classes": np.concatenate([np.zeros((0, N_CLASSES), np.float16), *parts])}
+
+        found = self._kept("classes", classified)["classes"]
+        return found if found.shape[1] else None
+
+    def vectors(self) -> Iterator[NDArray[np.float32]]:
+        """Yield the vectors of some pictures at a time, float32 (n, n_dims), in order."""
+        for features in self._features():
+            yield self._tagger.transform(features)
+
+    def _features(self) -> Iterator[NDArray[np.float32]]:
+        """Yield the features of some pictures at a time, float32 (n, n_dims), in order."""
+        extractor = self._tagger.manifest["extractor"]
+        contents = self._contents
+        with WorkspaceStore(self._tagger.root / "store") as store:
+            features = store.features(extractor["digest"], extractor["n_dims"])
+            for start in range(0, len(contents), _SCORED_AT_ONCE):
+                yield features.fetch(contents[start : start + _SCORED_AT_ONCE])
+
+    def _scored(self, name: str) -> dict[str, NDArray[Any]]:
+        """Ask a learner about every picture."""
+        tagger = self._tagger
+        tagged, served = tagger.tagged, tagger.served(name)
+        learner = served.learner
+        contents = self._contents
+        found: dict[str, list[NDArray[Any]]] = {}
+        start = 0
+        with tagger.waiting(f"asking {name} about {len(contents):,} pictures, once"):
+            for vectors in self.vectors():
+                part = contents[start : start + len(vectors)]
+                start += len(vectors)
+                places = [tagged.places_of(content) for content in part]
+                own = [tagged.groups[place[0]] if place else -1 for place in places]
+                questions = Questions(tagged, vectors, np.array(own, np.int64), tagger.blocks)
+                batch = questions.batch(served)
+                heard = tagger.pictures.heard(learner, vectors, lambda: tagger.index)
+                scores = heard.corrected(learner.predict_scores(batch))
+                breaks = learner.tie_breaks(batch)
+                best = rank_tags(scores, N_GIVEN, breaks).astype(np.int32)
+                chunk = {"scores": scores, "given": best}
+                if breaks and breaks[0].shape == scores.shape:
+                    chunk["ties"] = breaks[0].astype(np.float32)
+                probabilities = probabilities_of(learner, batch)
+                if probabilities is not None:
+                    chunk["probabilities"] = heard.corrected(probabilities)
+                for key, array in chunk.items():
+                    found.setdefault(key, []).append(array)
+        return {
+            key: np.concatenate(parts) if key == "given" else np.concatenate(parts).T
+            for key, parts in found.items()
+        }
+
+    def _kept(
+        self, name: str, make: Callable[[], dict[str, NDArray[Any]]]
+    ) -> dict[str, NDArray[Any]]:
+        """Return arrays that were kept, mapped; else make and keep them, if that is possible."""
+        folder = self._folder / name
+        if folder.is_dir():
+            try:
+                return {
+                    path.stem: np.load(path, mmap_mode="r", allow_pickle=False)
+                    for path in folder.glob("*.npy")
+                }
+            except (OSError, ValueError) as error:
+                logger.warning("%s cannot be read (%s): made again", folder, error)
+        arrays = make()
+        try:
+            self._forget_others(name)
+            with staged(folder, replace=True) as fresh:
+                for key, array in arrays.items():
+                    np.save(fresh / f"{key}.npy", np.ascontiguousarray(array), allow_pickle=False)
+        except OSError as error:
+            logger.info("%s cannot be written (%s): made again the next time", folder, error)
+        return arrays
+
+    def _forget_others(self, name: str) -> None:
+        """Remove what was kept of other generations, and of the same learner's other answers."""
+        others = [other for other in self._folder.parent.glob("*") if other != self._folder]
+        others += self._folder.glob(f"{name.rpartition('-')[0]}-*") if "-" in name else []
+        for other in others:
+            shutil.rmtree(other, ignore_errors=True)

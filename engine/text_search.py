@@ -1,0 +1,311 @@
+"""Find pictures by words: tags that people gave, tags they would get, words nobody has used."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.picture_scores import IndexedPictures, TagScores
+from engine.queries import Query
+from engine.unseen_words import UnseenWords
+from engine.wording import TagNames, Term, terms_of
+from indexing.errors import InputError
+from indexing.records import printable_path
+from learners.words import WordVectors, open_word_vectors
+
+if TYPE_CHECKING:
+    from engine.tagger import Tagger
+
+__all__ = ["TextAnswer", "TextFound", "TextSearch"]
+
+_PICTURE = "picture"
+"""What a picture that is searched with is called beside words."""
+
+# A word that nobody has tagged with says a picture is of it: outright, or this far above others.
+_LEAST_OUTRIGHT = 0.1
+_DEVIATIONS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class TextFound:
+    """A picture that was found by words.
+
+    Parameters
+    ----------
+    image_id, path : str
+        Which picture; printable.
+    scores : dict of str to float
+        What each word scores for it, on the scale of who scored it; a picture that is searched
+        with scores its cosine.
+    confirmed : tuple of str
+        Words that people gave it as tags.
+    tags : tuple of str or None
+        What people typed for it; None where nobody has tagged it.
+    """
+
+    image_id: str
+    path: str
+    scores: dict[str, float]
+    confirmed: tuple[str, ...]
+    tags: tuple[str, ...] | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields that ``--json`` prints."""
+        return {
+            "image_id": self.image_id,
+            "path": self.path,
+            "scores": {word: round(score, 6) for word, score in self.scores.items()},
+            "confirmed": list(self.confirmed),
+            "tags": None if self.tags is None else list(self.tags),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextAnswer:
+    """What was found by words, and what the words were taken for.
+
+    Parameters
+    ----------
+    query : str
+    tags : dict of str to str
+        Words that are tags of the workspace, and which.
+    unseen : tuple of str
+        Words that nobody has tagged with, found by word vectors and the network's classes.
+    unknown : tuple of str
+        Words of which nothing is known.
+    excluded : int
+        Pictures left out because of words that were not wanted.
+    learner : str or None
+        Who scored the tags; None where no word is one.
+    results : tuple of TextFound
+        Best first.
+    """
+
+    query: str
+    tags: dict[str, str]
+    unseen: tuple[str, ...]
+    unknown: tuple[str, ...]
+    excluded: int
+    learner: str | None
+    results: tuple[TextFound, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that ``--json`` prints."""
+        return {
+            "query": self.query,
+            "tags": self.tags,
+            "unseen": list(self.unseen),
+            "unknown": list(self.unknown),
+            "excluded": self.excluded,
+            "learner": self.learner,
+            "results": [found.to_json() for found in self.results],
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class _Evidence:
+    """What one word says of every picture: its keys, the most important first, higher is better."""
+
+    word: str
+    scores: NDArray[np.floating]
+    ties: NDArray[np.floating] | None
+    confirmed: NDArray[np.bool_]
+    is_of: NDArray[np.bool_]
+
+    def log_ranks(self) -> NDArray[np.float64]:
+        """Return the logarithm of each picture's rank; equals share the mean of theirs."""
+        ties = np.zeros(len(self.scores)) if self.ties is None else self.ties
+        keys = np.column_stack([self.confirmed, self.scores, ties])
+        order = np.lexsort(tuple(-key for key in keys.T[::-1]))
+        is_new = np.any(np.diff(keys[order], axis=0) != 0, axis=1)
+        group = np.concatenate([[0], np.cumsum(is_new)])
+        ranks = np.arange(1, len(order) + 1, dtype=np.float64)
+        means = np.bincount(group, ranks) / np.bincount(group)
+        logs = np.empty(len(order))
+        logs[order] = np.log(means[group])
+        return logs
+
+
+class TextSearch:
+    """Searches the indexed pictures of one generation by words.
+
+    A word that is a tag, in any form, is scored by a learner of the workspace, and pictures that
+    people gave it come first. Any other word is scored by :class:`UnseenWords`. Each word puts
+    the pictures into an order, and so does a picture; where there are several, a picture comes
+    by the geometric mean of its ranks, since the scores of different words have different
+    scales.
+
+    Parameters
+    ----------
+    tagger : Tagger
+    learner : str, optional
+        Who scores tags; by default the best there is.
+    words : callable, optional
+        Opens the word vectors; by default those that come with the installation.
+    """
+
+    def __init__(
+        self,
+        tagger: "Tagger",
+        learner: str | None = None,
+        words: Callable[[], WordVectors] | None = None,
+    ) -> None:
+        self._tagger = tagger
+        self._pictures = IndexedPictures(tagger)
+        self._learner = learner
+        self._open_words = words
+        self._unseen: UnseenWords | None = None
+        self._scored: TagScores | None = None
+        self._directions: NDArray[np.float32] | None = None
+
+    def __call__(
+        self, text: str = "", *, k: int = 10, without: Sequence[str] = (), like: Query | None = None
+    ) -> TextAnswer:
+        """Find pictures.
+
+        Parameters
+        ----------
+        text : str
+        k : int, default=10
+            Pictures, at most.
+        without : sequence of str
+            Words that no picture shall be of: neither tagged with them, nor likely to be.
+        like : Query, optional
+            A picture that they shall look like, too.
+
+        Raises
+        ------
+        InputError
+            Nothing is known of any word, or of one that is not wanted; or nothing is asked.
+        """
+        if k < 1:
+            raise InputError(f"{k} pictures were asked for; 1 or more are accepted; ask for one")
+        names = TagNames(self._tagger.tagged.vocabulary)
+        wanted = [term for term in terms_of(text, names) if self._is_known(term)]
+        unknown = [term.text for term in terms_of(text, names) if term not in wanted]
+        unwanted = [term for word in without for term in terms_of(word, names)]
+        strange = [term.text for term in unwanted if not self._is_known(term)]
+        if strange or (not wanted and like is None):
+            words = strange or unknown or [text]
+            raise InputError(
+                f"nothing is known of {', '.join(map(repr, words))}; tags of the workspace and "
+                "words that the word vectors hold are accepted; try other words"
+            )
+        evidence = [self._evidence(term) for term in wanted]
+        if like is not None:
+            evidence.insert(0, self._likeness(like))
+        excluded = np.zeros(len(self._pictures.entries), bool)
+        for term in unwanted:
+            excluded |= self._evidence(term).is_of
+        total = np.sum([one.log_ranks() for one in evidence], axis=0)
+        order = [place for place in np.argsort(total, kind="stable") if not excluded[place]][:k]
+        vocabulary = self._tagger.tagged.vocabulary
+        return TextAnswer(
+            query=" + ".join(([like.image] if like else []) + ([text] if text.strip() else [])),
+            tags={t.text: vocabulary[t.column] for t in wanted if t.column is not None},
+            unseen=tuple(term.text for term in wanted if term.column is None),
+            unknown=tuple(unknown),
+            excluded=int(excluded.sum()),
+            learner=self._scored.learner if self._scored is not None else None,
+            results=tuple(self._found(int(place), evidence) for place in order),
+        )
+
+    def _found(self, place: int, evidence: Sequence[_Evidence]) -> TextFound:
+        record = self._pictures.entries[place].record
+        return TextFound(
+            image_id=record.image_id,
+            path=printable_path(record.path),
+            scores={one.word: float(one.scores[place]) for one in evidence},
+            confirmed=tuple(one.word for one in evidence if one.confirmed[place]),
+            tags=record.tags,
+        )
+
+    def _is_known(self, term: Term) -> bool:
+        return term.column is not None or self._unseen_words().is_known(term.text)
+
+    def _evidence(self, term: Term) -> _Evidence:
+        return self._of_word(term.text) if term.column is None else self._of_tag(term)
+
+    def _of_tag(self, term: Term) -> _Evidence:
+        column = term.column
+        found = self._tag_scores()
+        contents = [entry.content for entry in self._pictures.entries]
+        tagged = self._tagger.tagged
+        holders = np.repeat(np.arange(tagged.tags.n_images), np.diff(tagged.tags.indptr))
+        carries = np.zeros(tagged.tags.n_images, bool)
+        carries[holders[tagged.tags.indices == column]] = True
+        places = [tagged.places_of(content) for content in contents]
+        added, removed = self._tagger.pictures.facts(contents)
+        confirmed = np.array([carries[place].any() for place in places], bool) | added[:, column]
+        scores = np.asarray(found.scores[column])
+        # Among few tags, the best five hold some that speak for nothing.
+        speaks = (scores > scores.min(initial=np.inf)) | (scores > 0)
+        given = (found.given == column).any(axis=1) & speaks
+        if found.probabilities is not None:
+            given &= found.probabilities[column] >= _LEAST_OUTRIGHT
+        return _Evidence(
+            term.text,
+            scores,
+            None if found.ties is None else np.asarray(found.ties[column]),
+            confirmed,
+            confirmed | (given & ~removed[:, column]),
+        )
+
+    def _of_word(self, word: str) -> _Evidence:
+        unseen = self._unseen_words()
+        classes = self._pictures.class_probabilities()
+        if self._directions is None:
+            name = f"{self._learner} {unseen.words.source}"
+            self._directions = self._pictures.directions(
+                name, lambda: self._all_directions(classes)
+            )
+        scores = unseen.scores([word], self._directions, classes)[:, 0]
+        outright = np.broadcast_to(unseen.outright([word], classes)[:, 0], scores.shape)
+        far = scores > scores.mean() + _DEVIATIONS * scores.std()
+        nobody = np.zeros(len(scores), bool)
+        is_of = outright >= _LEAST_OUTRIGHT if outright.any() else far
+        return _Evidence(word, scores, None, nobody, is_of)
+
+    def _all_directions(self, classes: NDArray[np.floating] | None) -> NDArray[np.float32]:
+        shares = None
+        vocabulary = self._tagger.tagged.vocabulary
+        if vocabulary:
+            found = self._tag_scores()
+            shares = found.scores if found.probabilities is None else found.probabilities
+            # Scores of another scale than a share say nothing of how much is there.
+            if shares.size and (shares.min() < 0 or shares.max() > 1):
+                shares = None
+        if classes is None and shares is None:
+            raise InputError(
+                "words that nobody has tagged with were asked for, and this workspace can score "
+                "tags alone (its network tells no classes of ImageNet, and its learner knows no "
+                "probabilities); tags are accepted; name one, or another learner with --learner knn"
+            )
+        directions = self._unseen_words().directions(
+            classes, vocabulary, None if shares is None else shares.T
+        )
+        return directions
+
+    def _likeness(self, like: Query) -> _Evidence:
+        """Return how much every picture looks like another."""
+        tagger = self._tagger
+        rows = np.array([entry.row for entry in self._pictures.entries], np.int64)
+        near = tagger.index.search(tagger.vectors([like]), max(1, tagger.index.n_images))
+        is_found = near.rows[0] >= 0
+        cosines = np.full(len(rows), -1, np.float32)
+        places = np.searchsorted(rows, near.rows[0][is_found])
+        cosines[places] = 1 - near.distances[0][is_found]
+        nobody = np.zeros(len(rows), bool)
+        return _Evidence(_PICTURE, cosines, None, nobody, nobody)
+
+    def _tag_scores(self) -> TagScores:
+        if self._scored is None:
+            self._scored = self._pictures.tag_scores(self._learner)
+        return self._scored
+
+    def _unseen_words(self) -> UnseenWords:
+        if self._unseen is None:
+            self._unseen = UnseenWords((self._open_words or open_word_vectors)())
+        return self._unseen

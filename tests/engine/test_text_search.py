@@ -1,0 +1,230 @@
+"""Search by words: tags in any form, words nobody has used, pictures beside words, exclusions."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from engine.cli import cli
+from engine.general import load_general_words
+from engine.generations import GenerationFolders
+from engine.picture_scores import IndexedPictures
+from engine.tagger import Tagger
+from engine.text_search import TextSearch
+from engine.unseen_words import UnseenWords
+from engine.wording import TagNames, terms_of
+from indexing.errors import InputError
+from indexing.words.table import make_word_table
+from learners.words import WordVectors
+from tests.engine.conftest import COLORS, write_picture
+
+WORDS = {"red": [1, 0, 0], "green": [0, 1, 0], "blue": [0, 0, 1], "colour": [1, 1, 1]}
+WORDS |= {"crimson": [0.9, 0.1, 0], "sea": [0, 0.2, 1], "of": [1, 1, 0]}
+
+
+def vectors():
+    return WordVectors(make_word_table(list(WORDS), np.array(list(WORDS.values()), float), "toy"))
+
+
+@pytest.fixture(autouse=True)
+def toy_words(monkeypatch):
+    monkeypatch.setattr("engine.text_search.open_word_vectors", vectors)
+
+
+@pytest.fixture
+def plain(library):
+    """Two pictures of each colour that nobody has tagged, in the library."""
+    for number, (name, color) in enumerate(COLORS.items()):
+        for i in range(2):
+            write_picture(library / f"plain-{name}{i}.png", color, seed=900 + 10 * number + i)
+    return library
+
+
+@pytest.fixture
+def built(workspace, plain, settings):
+    workspace.build(plain, settings)
+    return workspace
+
+
+def ids(answer):
+    return [found.image_id for found in answer.results]
+
+
+def test_pictures_that_carry_a_tag_come_before_those_that_would_get_it(built):
+    answer = built.search_text("red", k=30)
+    assert answer.tags == {"red": "Red"}
+    assert answer.learner == "knn"
+    assert set(ids(answer)[:8]) == {f"red{i}.png" for i in range(8)}
+    assert set(ids(answer)[8:10]) == {"plain-red0.png", "plain-red1.png"}
+    assert [found.confirmed for found in answer.results[:10]] == 8 * [("red",)] + 2 * [()]
+    assert answer.results[8].scores["red"] == 1
+    assert len(answer.results) == 30
+    assert answer.results[-1].scores["red"] == 0
+
+
+def test_a_picture_is_scored_without_its_own_vote(built, library):
+    (library / "green0.png.txt").write_text("Odd")
+    built.build(library)
+    answer = built.search_text("odd", k=1)
+    assert ids(answer) == ["green0.png"]
+    assert answer.results[0].scores["odd"] == 0
+
+
+def test_a_word_that_nobody_has_tagged_with_is_found(built):
+    answer = built.search_text("the crimson", k=10)
+    assert (answer.tags, answer.unseen, answer.unknown) == ({}, ("crimson",), ())
+    assert all("red" in image_id for image_id in ids(answer))
+    # All votes are for Red and colour: cos(red + 0.58 colour, crimson), whatever the share.
+    red, colour = np.array([1, 0, 0]), np.ones(3) / np.sqrt(3)
+    direction, crimson = red + colour, np.array([0.9, 0.1, 0])
+    cosine = direction @ crimson / np.linalg.norm(direction) / np.linalg.norm(crimson)
+    assert answer.results[0].scores["crimson"] == pytest.approx(cosine, abs=1e-3)
+
+
+def test_what_nothing_is_known_of_is_left_out_and_named(built):
+    answer = built.search_text("red xyzzy", k=1)
+    assert (answer.tags, answer.unknown) == ({"red": "Red"}, ("xyzzy",))
+    with pytest.raises(InputError, match=r"nothing is known of 'xyzzy', 'plugh'; tags of"):
+        built.search_text("xyzzy plugh")
+    with pytest.raises(InputError, match="nothing is known of 'xyzzy'"):
+        built.search_text("red", without=["xyzzy"])
+    with pytest.raises(InputError, match="0 pictures were asked for"):
+        built.search_text("red", k=0)
+
+
+def test_several_words_are_found_together(built):
+    answer = built.search_text("colour of sea", k=10)
+    assert answer.tags == {"colour": "colour"}
+    assert answer.unseen == ("sea",)
+    assert all("blue" in image_id for image_id in ids(answer)[:8])
+
+
+def test_what_is_not_wanted_is_left_out_tagged_or_not(built):
+    answer = built.search_text("colour", k=30, without=["Reds", "green"])
+    assert answer.excluded == 20
+    assert sorted(ids(answer)) == sorted(
+        [f"blue{i}.png" for i in range(8)] + ["plain-blue0.png", "plain-blue1.png"]
+    )
+
+
+def test_a_picture_and_words_find_what_is_like_both(built, tmp_path):
+    new = write_picture(tmp_path / "new.png", COLORS["blue"], seed=77)
+    answer = built.search_text("", k=10, like=new, without=["red"])
+    assert all("blue" in image_id for image_id in ids(answer))
+    assert set(answer.results[0].scores) == {"picture"}
+    both = built.search_text("green", k=30, like=new)
+    assert both.query == f"{new} + green"
+    logs = {found.image_id: found.scores for found in both.results}
+    assert logs["blue0.png"]["picture"] > logs["green0.png"]["picture"]
+    with pytest.raises(InputError, match="no such file"):
+        built.search_text("green", like=tmp_path / "gone.png")
+
+
+def test_scores_are_kept_and_go_with_their_generation(built, library, monkeypatch):
+    first = built.search_text("red", k=5)
+    kept = list((built.root / "scores").glob("*/*/*.npy"))
+    assert len({path.parents[1] for path in kept}) == 1
+
+    def fails(*_):
+        raise AssertionError("asked again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(IndexedPictures, "_features", fails)
+        assert built.search_text("red", k=5) == first
+    write_picture(library / "one-more.png", COLORS["red"], seed=4321)
+    built.build(library)
+    answer = built.search_text("red", k=30)
+    assert "one-more.png" in ids(answer)[8:11]
+    assert len(list((built.root / "scores").iterdir())) == 1
+
+
+def test_what_cannot_be_kept_is_made_again(built):
+    (built.root / "scores").write_text("a file where the folder would be")
+    assert built.search_text("red", k=1).tags == {"red": "Red"}
+
+
+def test_corrections_are_heard(built, library):
+    built.search_text("red", k=1)
+    built.teach(library / "plain-blue0.png", add=["Red"])
+    assert "plain-blue0.png" in ids(built.search_text("red", k=9))
+
+
+def test_a_library_without_tags_cannot_be_searched_by_words_alone(workspace, tmp_path, settings):
+    folder = tmp_path / "plain"
+    folder.mkdir()
+    write_picture(folder / "a.png", COLORS["red"], 1)
+    workspace.build(folder, settings)
+    with pytest.raises(InputError, match="this workspace can score tags alone"):
+        workspace.search_text("red")
+
+
+def test_the_command(built, tmp_path):
+    run = CliRunner().invoke
+    result = run(cli, ["search", "--text", "reds xyzzy crimson", "-k", "2", "-w", str(built.root)])
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0] == "reds xyzzy crimson"
+    assert lines[1].startswith("  reds 1.000*  crimson 0.")
+    assert lines[1].endswith("(Red, colour)")
+    assert result.stderr.splitlines() == [
+        "reds: your tag 'Red', scored by knn; * = people gave it",
+        "crimson: nobody has tagged with it; scored by word vectors and the network's own classes",
+        "xyzzy: nothing is known of it, left out",
+    ]
+    found = json.loads(
+        run(cli, ["search", "--text", "red", "--json", "-w", str(built.root)]).stdout
+    )
+    assert set(found) == {
+        *("query", "tags", "unseen", "unknown", "excluded", "learner", "results"),
+    }
+    new = write_picture(tmp_path / "new.png", COLORS["blue"], seed=77)
+    arguments = ["search", str(new), str(tmp_path / "gone.png"), "--not", "red"]
+    result = run(cli, [*arguments, "-w", str(built.root)])
+    assert result.exit_code == 1
+    assert "10 pictures left out by --not" in result.stderr
+    assert "gone.png\n  not searched: no such file" in result.stdout
+    result = run(cli, ["search", "-w", str(built.root)])
+    assert result.exit_code == 2
+
+
+def test_terms_are_cut_at_the_longest_tags():
+    names = TagNames(["york", "New York", "Palm tree", "of"])
+    cut = [(term.text, term.column) for term in terms_of("Palm trees of new york at NIGHT", names)]
+    assert cut == [("Palm trees", 2), ("of", 3), ("new york", 1), ("NIGHT", None)]
+    assert [term.text for term in terms_of("night and night", names)] == ["night"]
+    assert terms_of("  ", names) == []
+
+
+def test_classes_say_words_outright():
+    scoring = UnseenWords(vectors())
+    classes = np.zeros((2, 1000), np.float32)
+    classes[0, 281], classes[1, 407] = 0.9, 0.9  # tabby cat, ambulance
+    general = load_general_words()
+    expected = general.probabilities(classes)[:, general.words.index("cat")]
+    np.testing.assert_allclose(scoring.outright(["Cats", "xyzzy"], classes)[:, 0], expected)
+    assert (scoring.outright(["Cats", "xyzzy"], classes)[:, 1] == 0).all()
+    assert scoring.is_known("people")
+    assert not scoring.is_known("xyzzy")
+
+
+def test_directions_are_mixtures_of_classes_and_tags():
+    scoring = UnseenWords(vectors())
+    shares = np.array([[1.0, 0.0], [0.5, 0.5]])
+    found = scoring.directions(None, ["red", "blue"], shares)
+    np.testing.assert_allclose(found, 0.25 * shares @ np.array([[1, 0, 0], [0, 0, 1]]))
+
+
+def test_every_learner_is_asked_as_engine_tag_asks_it(built):
+    """The best tag of a picture in the kept scores is what the engine answers for it."""
+    tagger = Tagger(GenerationFolders(built.root), opens_network=False)
+    pictures = IndexedPictures(tagger)
+    found = pictures.tag_scores()
+    paths = [entry.record.path for entry in pictures.entries]
+    searching = TextSearch(tagger)
+    assert searching("red", k=3).learner == found.learner
+    answers = list(built.tag(paths))
+    for place, answer in enumerate(answers):
+        of = {tagger.tagged.vocabulary[i]: found.scores[i, place] for i in range(4)}
+        for ranked in answer.tags:
+            assert of[ranked.tag] == pytest.approx(ranked.score, abs=1e-6)
