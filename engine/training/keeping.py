@@ -7,8 +7,6 @@ from typing import Any
 from engine.generations import GenerationFolders, WholeGeneration, inherit
 from engine.own_index import described, save_index
 from engine.trained import (
-    load_learner,
-    load_own_index,
     member_of,
     own_index_folder,
     save_learner,
@@ -83,7 +81,8 @@ def keep(
         Locked.
     found : WholeGeneration
     trained : mapping of str to Trained
-        By name. A member that is kept under its own name too shares its files.
+        By name. A member that is kept under its own name too, or lies in the generation that
+        was found, shares its files.
     """
     with folders.new() as (folder, manifest):
         replaced = {trained_folder(found.folder, gone) for gone in (*trained, *found.damaged)}
@@ -96,8 +95,9 @@ def keep(
             ):
                 target = trained_folder(folder, path)
                 same = written.setdefault(id(part.fitted), path)
-                if same != path:
-                    inherit(trained_folder(folder, same), target, without=set())
+                if same != path or part.fitted.folder is not None:
+                    source = part.fitted.folder or trained_folder(folder, same)
+                    inherit(source, target, without=set())
                     continue
                 save_learner(part.fitted.learner, target)
                 if part.fitted.own_index is not None:
@@ -134,8 +134,5 @@ def ready_member(
         ),
     ):
         if "trained_on" in entry and n_changed == 0 and entry["params"] == params:
-            own_index = None
-            if entry["index"] is not None:
-                own_index = load_own_index(found.folder, path, material.device)
-            return Fitted(load_learner(found.folder, path), own_index, material.tagged)
+            return Fitted.of(found.folder, path, material)
     return None

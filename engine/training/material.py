@@ -17,6 +17,7 @@ from engine.held_out import hold_out
 from engine.own_index import build_own_index
 from engine.serving import Served, training_batch
 from engine.tagged import TaggedPictures
+from engine.trained import load_learner, load_own_index, trained_folder
 from engine.vectors import StoredVectors
 from indexing.errors import InputError
 from indexing.index import Index, VectorTransform, load_index
@@ -44,12 +45,30 @@ class Fitted:
         What it was fitted on.
     seconds : float
         Wall seconds that it took.
+    folder : Path or None
+        Where it lies already, in the generation before.
     """
 
     learner: TagLearner
     own_index: Index | None
     pictures: TaggedPictures
     seconds: float = 0.0
+    folder: Path | None = None
+
+    @classmethod
+    def of(cls, generation: Path, path: str, material: "Material") -> "Fitted":
+        """Open a learner that was trained before, of the name `path`, on the same pictures.
+
+        Raises
+        ------
+        ArtifactError
+            It is damaged.
+        """
+        learner = load_learner(generation, path)
+        own_index = None
+        if learner.space is not None:
+            own_index = load_own_index(generation, path, material.device)
+        return cls(learner, own_index, material.tagged, folder=trained_folder(generation, path))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from engine.serving import MixesMembers, Questions, Served, check_served, training_batch
 from engine.tagged import TaggedPictures
+from engine.training.goals import figures_by_goal, goal_of
 from engine.training.material import Fitted, Material
 from engine.training.trainable import ChoosesParams
-from engine.training.trials import ON_EVERYTHING, ON_HELD_OUT, Trial, measured, staged
+from engine.training.trials import ON_EVERYTHING, ON_HELD_OUT, Figures, Trial, measured, staged
 from learners.base import Progress, TagLearner
 from learners.hybrid.crossfit import Material as CrossMaterial
 from learners.hybrid.crossfit import crossfit
@@ -36,9 +37,12 @@ class MixedTrial(Trial):
     unseen : dict of str to ndarray of float32, shape (n_images, n_tags)
         What each member says of all tagged pictures, each by a fit that had not seen it; NaN in
         rows of pictures that were not read.
+    by_goal : dict of str to dict
+        What was measured of it for each goal that it can have.
     """
 
     members: dict[str, Trial]
+    by_goal: dict[str, Figures]
     unseen: dict[str, NDArray[np.float32]]
 
 
@@ -128,11 +132,14 @@ def try_out_mixed(
     served = replace(
         material.served(fitted), members={one.name: one.served for one in tried.values()}
     )
+    by_goal = figures_by_goal(material, served)
+    goal = goal_of(served.learner)
     return MixedTrial(
         name=name,
         settings=dict(params),
         served=served,
-        figures=measured(material, served),
+        figures=measured(material, served) if goal is None else by_goal[goal],
+        by_goal=by_goal,
         seconds=time.perf_counter() - started,
         members=tried,
         unseen=unseen,

@@ -1,7 +1,7 @@
 """One training from the lock to the new generation."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,14 @@ from engine.trained import (
     figure,
     is_trained,
 )
+from engine.training.goals import for_another_goal, goal_of
 from engine.training.keeping import Trained, keep, ready_member
-from engine.training.material import Material, check_enough
+from engine.training.material import Fitted, Material, check_enough
 from engine.training.mixing import MixedTrial, fit_mixed, settings_of_members, try_out_mixed
 from engine.training.trainable import DEFAULT, check_trainable, is_trainable
 from engine.training.trials import (
     ON_EVERYTHING,
+    Figures,
     Trial,
     comparable,
     is_worse,
@@ -31,7 +33,7 @@ from engine.training_report import MixedMember, TrainingReport
 from indexing.errors import ArtifactError
 from indexing.records import printable_path
 from indexing.store import WorkspaceStore
-from learners.base import Progress, TagLearner
+from learners.base import Progress
 from learners.table import make_learner
 
 __all__ = ["train_workspace"]
@@ -106,42 +108,45 @@ def train_workspace(
         known = found.manifest["learners"]
         learner = make_learner(name, **params)
         members = settings_of_members(learner, known)
+        goal = goal_of(learner)
+        decisive = decisive_measure(known) if goal is None else DECISIVE_FOR[goal]
+        report = partial(
+            _report, root=root, name=name, answered_before=best_learner(known), started=started
+        )
         with WorkspaceStore(folders.store) as store:
             material = Material.of(root, found, store, device)
             check_enough(material.tagged, name)
+            ready = None if replace else for_another_goal(found, name, learner, material)
+            if ready is not None:
+                manifest = keep(folders, found, {name: ready})
+                return report(ready.entry, manifest["learners"])
             before = measured_knn(material, known["knn"]["params"], told)
             trial = (
                 try_out_mixed(material, name, params, members, told)
                 if members
                 else try_out(material, name, params, told)
             )
-            n_held = material.held.tags.n_images
-            goal = _goal(learner)
-            decisive = decisive_measure(known) if goal is None else DECISIVE_FOR[goal]
-            earlier = comparable(known.get(name), n_held, goal)
-            report = partial(
-                TrainingReport,
-                workspace=printable_path(root),
-                learner=name,
-                params=make_learner(name, **trial.settings).params(),
-                told=tuple(trial.settings),
-                n_pictures=material.tagged.tags.n_images,
-                n_tags=material.tagged.tags.n_tags,
-                held_out={"n_pictures": n_held, "before": before, "after": trial.figures},
-                earlier=earlier,
-                answered_before=best_learner(known),
-            )
+            earlier = comparable(known.get(name), material.held.tags.n_images, goal)
             if not replace and is_worse(trial.figures, earlier, decisive):
-                return _reported(report, known, started, trial, is_written=False)
+                entry = _tried(trial, material, before)
+                return report(entry, known, earlier=earlier, is_written=False)
             trained = _trained(material, found, trial, before, told)
         manifest = keep(folders, found, _under_their_names(name, trained, known, decisive, replace))
-    return _reported(report, manifest["learners"], started, trial, is_written=True)
+    return report(trained.entry, manifest["learners"], earlier=earlier)
 
 
-def _goal(learner: TagLearner) -> str | None:
-    """Return the goal of a learner that is trained for one."""
-    goal = getattr(learner, "goal", None)
-    return None if goal is None else str(goal)
+def _tried(trial: Trial, material: Material, before: Mapping[str, float | None]) -> dict[str, Any]:
+    """Return what a manifest would say of a learner that was tried, and is not kept."""
+    fitted = Fitted(trial.served.learner, None, material.tagged)
+    entry = Trained.of(trial, fitted, material.held.tags.n_images, before).entry
+    entry["params"] = make_learner(trial.name, **trial.settings).params()
+    if isinstance(trial, MixedTrial):
+        weights: Mapping[str, float] = getattr(trial.served.learner, "weights", {})
+        entry["members"] = {
+            name: {**_tried(one, material, before), "weight": weights.get(name, 0.0)}
+            for name, one in trial.members.items()
+        }
+    return entry
 
 
 def _trained(
@@ -170,7 +175,8 @@ def _trained(
         entry={
             **whole.entry,
             "seconds": round(trial.seconds + sum(one.seconds for one in members.values()), 3),
-            "goal": _goal(mixture.learner),
+            "goal": goal_of(mixture.learner),
+            "by_goal": trial.by_goal,
             "members": {
                 name: {**one.entry, "weight": round(weights.get(name, 0.0), 6)}
                 for name, one in described.items()
@@ -197,36 +203,49 @@ def _under_their_names(
     return kept
 
 
-def _reported(
-    report: Callable[..., TrainingReport],
+def _report(
+    entry: Mapping[str, Any],
     learners: Mapping[str, Mapping[str, Any]],
-    started: float,
-    trial: Trial,
     *,
-    is_written: bool,
+    root: Path,
+    name: str,
+    answered_before: str,
+    started: float,
+    earlier: Figures | None = None,
+    is_written: bool = True,
 ) -> TrainingReport:
-    """Return the report of a training that has ended."""
+    """Return the report of a training that has ended.
+
+    Parameters
+    ----------
+    entry : mapping
+        What the manifest says of the learner, or would if it had been kept.
+    learners : mapping
+        Those of the manifest.
+    """
     best = best_learner(learners)
-    members: tuple[MixedMember, ...] = ()
-    if isinstance(trial, MixedTrial):
-        weights: Mapping[str, float] = getattr(trial.served.learner, "weights", {})
-        if is_written:
-            entries = learners[trial.name]["members"]
-            weights = {name: entry["weight"] for name, entry in entries.items()}
-        members = tuple(
+    return TrainingReport(
+        workspace=printable_path(root),
+        learner=name,
+        params=entry["params"],
+        told=tuple(entry["told"]),
+        n_pictures=entry["trained_on"]["pictures"],
+        n_tags=entry["trained_on"]["tags"],
+        members=tuple(
             MixedMember(
-                name=name,
-                params=make_learner(name, **one.settings).params(),
-                weight=weights.get(name, 0.0),
-                figures=one.figures,
+                name=member,
+                params=its["params"],
+                weight=its["weight"],
+                figures=its["held_out"]["after"],
             )
-            for name, one in trial.members.items()
-        )
-    return report(
-        answers_with=best,
-        answers_figure=figure(learners, best) if is_trained(learners[best]) else None,
-        decisive=decisive_measure(learners),
-        members=members,
+            for member, its in entry.get("members", {}).items()
+        ),
+        held_out=entry["held_out"],
+        earlier=earlier,
         is_written=is_written,
+        answered_before=answered_before,
+        answers_with=best,
+        decisive=decisive_measure(learners),
+        answers_figure=figure(learners, best) if is_trained(learners[best]) else None,
         seconds=time.perf_counter() - started,
     )

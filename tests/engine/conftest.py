@@ -14,6 +14,10 @@ from tests.engine.stand_ins import STAND_INS
 
 COLORS = {"red": (200, 30, 30), "green": (30, 180, 40), "blue": (40, 50, 210)}
 
+MEMBERS = "knn,fading,turned,means"
+SETTINGS = {"fading": {"n_neighbors": 5}}
+PARAMS = {"members": MEMBERS, "settings": SETTINGS}
+
 
 @pytest.fixture(autouse=True)
 def toy_extractor(monkeypatch):
@@ -73,3 +77,22 @@ def stand_ins(monkeypatch):
     monkeypatch.setattr("engine.trained.FEWEST_HELD_OUT", 1, raising=False)
     monkeypatch.setattr("tests.engine.stand_ins.Fading.seen", [])
     monkeypatch.setattr("tests.engine.stand_ins.Turned.seen", [])
+
+
+@pytest.fixture
+def mixing(stand_ins, monkeypatch):
+    """Let the hybrid be trained, which mixes learners that are trained at once."""
+    monkeypatch.setattr("engine.training.trainable.TRAINABLE", (*STAND_INS, "hybrid"))
+
+
+@pytest.fixture
+def trained(built, mixing):
+    """The workspace of the library with a hybrid."""
+    built.train(params=PARAMS)
+    return built
+
+
+@pytest.fixture
+def new(tmp_path):
+    """A green picture that the library does not hold."""
+    return write_picture(tmp_path / "new.png", COLORS["green"], seed=5_000)

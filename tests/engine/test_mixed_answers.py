@@ -1,0 +1,138 @@
+"""Answers of the hybrid: through its members, explained, corrected, and how sure it is."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from engine.cli import cli
+from engine.emission import Emission
+from engine.queries import read_queries
+from engine.tagger import Tagger
+from engine.trained import load_learner, load_own_index, member_of
+from indexing.errors import InputError
+from learners.base import Batch
+from learners.voting import NeighborVoting
+from tests.engine.conftest import COLORS, MEMBERS, write_picture
+
+pytestmark = pytest.mark.usefixtures("mixing")
+
+
+def test_scores_are_those_of_the_members_asked_one_by_one(trained, new, library):
+    tagger = Tagger(trained._folders)
+    pictures = [new, library / "red0.png"]
+    answers = list(tagger.tag(pictures, learner="hybrid", emission=Emission(top=4), explain=True))
+    hybrid = load_learner(tagger.folder, "hybrid")
+    for answer in answers:
+        for ranked in answer.tags:
+            assert set(ranked.sources) == {*MEMBERS.split(","), "prior"}
+            assert sum(ranked.sources.values()) == pytest.approx(ranked.score, abs=1e-5)
+    # Each member asked for itself, in its own index, and the neighbours in that of all vectors.
+    folder = tagger.folder
+    (queries,) = read_queries(pictures, tagger.extractor)
+    vectors, tags = tagger.vectors(queries), tagger.tagged.tags
+    (own,) = tagger.tagged.places_of(queries[1].content)
+
+    def nearest(index, asked, n):
+        found = index.search(asked, len(tags.rows), among=tags.rows)
+        others = found.rows != np.array([[-2], [tags.rows[own]]])
+        return found.keep(others).head(n)
+
+    scores = {}
+    for member in MEMBERS.split(","):
+        learner = load_learner(folder, member_of("hybrid", member))
+        if isinstance(learner, NeighborVoting):
+            in_space = learner.space is not None
+            index = load_own_index(folder, "turned", "cpu") if in_space else tagger.index
+            asked = learner.space(vectors) if in_space else vectors
+            batch = Batch(neighbors=nearest(index, asked, learner.n_neighbors))
+        else:
+            batch = Batch(features=vectors)
+        scores[member] = learner.predict_scores(batch)
+    batch = Batch(scores=scores, neighbors=nearest(tagger.index, vectors, hybrid.n_neighbors))
+    expected = hybrid.predict_scores(batch)
+    chances = hybrid.predict_probabilities(batch)
+    for place, answer in enumerate(answers):
+        for ranked in answer.tags:
+            column = tagger.tagged.vocabulary.index(ranked.tag)
+            assert ranked.score == pytest.approx(expected[place, column], abs=1e-4)
+            assert ranked.probability == pytest.approx(chances[place, column], abs=1e-4)
+
+
+def test_learners_of_one_index_are_answered_by_one_search(trained, new, monkeypatch):
+    tagger = Tagger(trained._folders)
+    searched = []
+    for index in (tagger.index, tagger._index_of(member_of("hybrid", "turned")).result()):
+        search = type(index).search
+        monkeypatch.setattr(
+            type(index),
+            "search",
+            lambda self, queries, k, search=search, **more: (
+                searched.append((id(self), k)),
+                search(self, queries, k, **more),
+            )[1],
+        )
+        break
+    list(tagger.tag([new], learner="hybrid"))
+    of_vectors = [k for index, k in searched if index == id(tagger.index)]
+    # The gate reads ten; fading and knn fewer.
+    assert of_vectors == [18]
+
+
+def test_the_voters_are_those_of_a_member(trained, new):
+    (answer,) = trained.tag([new], explain=True)
+    assert answer.voter in ("knn", "fading", "turned")
+    green = next(ranked for ranked in answer.tags if ranked.tag == "Green")
+    assert green.voters
+    assert sum(voter.weight for voter in green.voters) <= 1 + 1e-6
+    assert green.vote is None
+    lines = (
+        CliRunner()
+        .invoke(cli, ["tag", str(new), "--explain", "-w", str(trained.root)])
+        .stdout.splitlines()
+    )
+    assert lines[-1] == f"  the voters are those of {answer.voter}, which hybrid mixes"
+    assert any(re.search(r"^      knn [+-]\d.*  prior [+-]\d", line) for line in lines)
+    assert any("  p 0." in line or "  p 1." in line for line in lines)
+
+
+def test_the_hybrid_hears_of_corrections_through_its_members(trained, new, tmp_path):
+    near = write_picture(tmp_path / "near.png", COLORS["green"], seed=5_001)
+
+    def said():
+        tags = next(trained.tag([near], learner="hybrid", emission=Emission(top=5))).tags
+        return {ranked.tag: ranked for ranked in tags}
+
+    before = said()
+    trained.teach(new, add=["Emerald"], remove=["Green"])
+    after = said()
+    assert set(after) == set(before) | {"Emerald"}
+    assert after["Green"].score < before["Green"].score
+    assert after["Green"].probability <= before["Green"].probability
+    trained.undo_teaching()
+    assert said() == before
+
+
+def test_the_reliability_is_shown_and_drawn(trained, tmp_path):
+    def run(*arguments):
+        return CliRunner().invoke(
+            cli, ["info", *map(str, arguments), "-w", str(trained.root)], catch_exceptions=False
+        )
+
+    found = json.loads(run("--reliability", "--json").stdout)
+    assert (found["learner"], set(found["bins"][0])) == ("hybrid", {"said", "came_true", "tags"})
+    n_tags = sum(one["tags"] for one in found["bins"])
+    error = sum(one["tags"] * abs(one["said"] - one["came_true"]) for one in found["bins"])
+    assert found["expected_error"] == pytest.approx(error / n_tags, abs=1e-5)
+    sheet = tmp_path / "plot.svg"
+    text = run("--reliability", "--sheet", sheet).stdout
+    assert text.startswith(f"hybrid: {n_tags} tags, the five best of pictures that it had not seen")
+    assert sheet.read_text().count("<circle") == len(found["bins"])
+    assert run("--sheet", sheet).exit_code == 2
+
+
+def test_a_workspace_without_a_calibrated_learner_has_no_reliability(built):
+    with pytest.raises(InputError, match="'knn' knows no probabilities whose reliability could"):
+        built.reliability()
