@@ -14,7 +14,7 @@ from indexing.extractors.weights import from_file, from_hub
 if TYPE_CHECKING:
     from indexing.extractors.modules import Network
 
-__all__ = ["load_network", "open_image_text"]
+__all__ = ["load_model", "load_network", "open_image_text"]
 
 
 def open_image_text(argument: str, device: Device | str) -> FeatureExtractor:
@@ -58,15 +58,40 @@ def load_network(model: str, checkpoint: str, sha256: str | None) -> "Network":
     sha256 : str or None
         SHA-256 of the file in hex; None = there is no file.
     """
+    import torch
+
+    from indexing.extractors.modules import ImageTower, assemble
+
+    name = f"open_clip:{model}"
+    net = load_model(model, checkpoint, sha256)
+    config = net.visual.preprocess_cfg
+    size = config["size"] if isinstance(config["size"], int) else max(config["size"])
+    tower = ImageTower(net)
+    with torch.inference_mode():
+        n_dims = tower(torch.zeros(1, 3, size, size)).shape[1]
+    return assemble(
+        tower,
+        model=name,
+        sha256=sha256,
+        framing=framing_for(size, config["interpolation"]),
+        mean=tuple(255 * value for value in config["mean"]),
+        scale=tuple(255 * value for value in config["std"]),
+        blocks=(n_dims,),
+        n_classes=0,
+    )
+
+
+def load_model(model: str, checkpoint: str, sha256: str | None) -> Any:
+    """Build both sides of a model of open_clip with its weights, in evaluation mode.
+
+    Parameters and errors are those of :func:`load_network`.
+    """
     try:
         import open_clip
-        import torch
     except ImportError as error:
         raise MissingDependencyError(
             "open_clip", f"open_clip:{model}", "pip install open-clip-torch"
         ) from error
-    from indexing.extractors.modules import ImageTower, assemble
-
     name = f"open_clip:{model}"
     if model not in open_clip.list_models():
         raise InputError(
@@ -84,21 +109,7 @@ def load_network(model: str, checkpoint: str, sha256: str | None) -> "Network":
             net = open_clip.create_model(
                 model, pretrained=tag, force_quick_gelu=bool(trained_with.get("quick_gelu"))
             )
-    config = net.eval().visual.preprocess_cfg
-    size = config["size"] if isinstance(config["size"], int) else max(config["size"])
-    tower = ImageTower(net)
-    with torch.inference_mode():
-        n_dims = tower(torch.zeros(1, 3, size, size)).shape[1]
-    return assemble(
-        tower,
-        model=name,
-        sha256=sha256,
-        framing=framing_for(size, config["interpolation"]),
-        mean=tuple(255 * value for value in config["mean"]),
-        scale=tuple(255 * value for value in config["std"]),
-        blocks=(n_dims,),
-        n_classes=0,
-    )
+    return net.eval()
 
 
 def _chosen_tag(open_clip: Any, model: str, tag: str) -> str:
