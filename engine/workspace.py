@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from engine.corrections import Step
     from engine.emission import Emission
     from engine.reliability import Reliability
+    from engine.saying import PrecisionCut
     from engine.tagger import Tagger
     from engine.teaching import TeachReport
     from engine.text_search import TextAnswer
@@ -285,6 +286,29 @@ class Workspace:
             if manifest["counts"]["tags"]
             else None,
         }
+
+    def precision_cut(self, precision: float, learner: str | None = None) -> "PrecisionCut | None":
+        """Return what it costs that so many of the tags that are said are right.
+
+        Parameters
+        ----------
+        precision : float
+            In (0, 1].
+        learner : str, optional
+            Who answers; by default the best there is.
+
+        Returns
+        -------
+        PrecisionCut or None
+            From which probability on tags are said, and which share of all tags that finds, on
+            pictures that the learner had not seen; None where nothing is so sure.
+
+        Raises
+        ------
+        InputError
+            The learner knows no probabilities.
+        """
+        return self._tagger().precision_cut(precision, learner)
 
     def reliability(self, learner: str | None = None) -> "Reliability":
         """Return how far the probabilities of a learner can be trusted.

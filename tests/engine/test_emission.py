@@ -67,6 +67,8 @@ def test_a_precision_says_the_tags_above_its_cut(built, new):
     assert [ranked.tag for ranked in tagged(built, new, precision=0.9)] == sure
     assert [ranked.tag for ranked in tagged(built, new, precision=0.9, top=1)] == sure[:1]
     assert tagged(built, new, precision=0.99) == ()
+    assert built.precision_cut(0.9, "certain") == (0.9, 0.9, 0.25)
+    assert built.precision_cut(0.99, "certain") is None
 
 
 def test_the_command_tells_what_a_precision_costs(built, new):

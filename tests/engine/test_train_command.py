@@ -148,6 +148,7 @@ def test_explain_on_the_command_line(engine, new):
 
 TRAINED = [
     ("heads", {}),
+    ("hybrid", {"members": "knn,tagprop,heads", "settings": {"tagprop": {"weights": "rank"}}}),
     ("tagprop", {"weights": "rank"}),
     ("tagprop", {"weights": "distance"}),
     ("tagprop", {"weights": "distances"}),
@@ -161,7 +162,7 @@ TRAINED = [
 
 @pytest.mark.parametrize(("learner", "params"), TRAINED)
 def test_answers_of_trained_learners_import_nothing_heavy(built, new, learner, params, monkeypatch):
-    monkeypatch.setattr("engine.training.trainable.TRAINABLE", ("heads", "tagprop"))
+    monkeypatch.setattr("engine.training.trainable.TRAINABLE", ("heads", "tagprop", "hybrid"))
     built.train(learner, params)
     program = (
         "import sys\n"
