@@ -109,9 +109,9 @@ def try_out_mixed(
     kept_places, held_places = material.places
     for member, its_params in members.items():
         began = time.perf_counter()
-        told = staged(on_progress, f"{ON_HELD_OUT}: {member}")
-        across = _Across(material, material.kept, told)
-        read = crossfit(across, member, its_params, on_progress=partial(told, "folds"))
+        fits = _Fits(on_progress, f"{ON_HELD_OUT}: {member}")
+        across = _Across(material, material.kept, fits)
+        read = crossfit(across, member, its_params, on_progress=fits.count)
         fitted = read.fitted
         chosen = fitted.learner.refit_params() if isinstance(fitted.learner, ChoosesParams) else {}
         served = material.served(fitted)
@@ -221,6 +221,21 @@ def _scores(
         )
         parts.append(served.learner.predict_scores(questions.batch(served)))
     return np.concatenate(parts)
+
+
+class _Fits:
+    """Says of each stage which of several fits it is part of."""
+
+    def __init__(self, on_progress: Progress, on_what: str) -> None:
+        self._on_progress = on_progress
+        self._on_what = on_what
+        self._fit = ""
+
+    def count(self, done: int, total: int) -> None:
+        self._fit = f", fit {done + 1} of {total}" if total > 1 else ""
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        self._on_progress(f"{self._on_what}{self._fit}: {stage}", done, total)
 
 
 @dataclass(frozen=True, eq=False)

@@ -98,7 +98,8 @@ def test_stopped_at_any_stage_the_workspace_is_as_before(built, new):
     Workspace(built.root).train(params=params, on_progress=lambda *stage: stages.append(stage))
     (built.root / "current").write_text(pointer)
     named = {stage for stage, _, _ in stages}
-    assert "measuring on held-out pictures: fading: folds" in named
+    assert "measuring on held-out pictures: fading, fit 1 of 6: steps" in named
+    assert "measuring on held-out pictures: fading, fit 6 of 6: training" in named
     assert "training on everything: means: training" in named
     for moment in range(0, len(stages), 7):
         left = iter(range(moment))
