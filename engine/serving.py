@@ -30,7 +30,7 @@ __all__ = [
     "votes_of",
 ]
 
-_SERVED = Needs.FEATURES | Needs.NEIGHBORS | Needs.TAGS
+_SERVED = Needs.FEATURES | Needs.NEIGHBORS | Needs.TAGS | Needs.WORDS
 
 
 @runtime_checkable

@@ -37,9 +37,12 @@ class StoredVectors:
         vectors = np.empty((len(rows), self._transform.n_out), np.float32)
         for start in range(0, len(rows), _READ_AT_ONCE):
             part = slice(start, start + _READ_AT_ONCE)
-            features = self._features.fetch([self._contents[row] for row in rows[part].tolist()])
-            vectors[part] = self._transform(features, in_place=True)
+            vectors[part] = self._transform(self.features(rows[part]), in_place=True)
         return vectors
+
+    def features(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the raw features, float32 (n_rows, n_dims)."""
+        return self._features.fetch([self._contents[row] for row in rows.tolist()])
 
 
 class SpaceVectors:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -14,15 +14,18 @@ from numpy.typing import NDArray
 from engine.corrected import open_corrected
 from engine.generations import WholeGeneration
 from engine.held_out import hold_out
+from engine.network import open_recorded
 from engine.own_index import build_own_index
 from engine.serving import Served, training_batch
 from engine.tagged import TaggedPictures
 from engine.trained import load_learner, load_own_index, trained_folder
+from engine.training.word_space import with_words
 from engine.vectors import StoredVectors
 from indexing.errors import InputError
+from indexing.extractors import FeatureExtractor
 from indexing.index import Index, VectorTransform, load_index
 from indexing.store import WorkspaceStore
-from learners.base import Progress, TagLearner
+from learners.base import Needs, Progress, TagLearner
 from learners.table import make_learner
 
 __all__ = ["Fitted", "Material", "check_enough"]
@@ -88,6 +91,8 @@ class Material:
         What own indexes are asked to be.
     device : {"auto", "cpu", "cuda"}
         Where indexes run.
+    open_network : callable
+        Opens the extractor of the workspace.
     """
 
     tagged: TaggedPictures
@@ -96,6 +101,7 @@ class Material:
     blocks: tuple[int, ...]
     factory: str
     device: str
+    open_network: Callable[[], FeatureExtractor]
 
     @classmethod
     def of(
@@ -114,6 +120,7 @@ class Material:
             blocks=tuple(extractor["blocks"]),
             factory=found.manifest["settings"]["index"],
             device=device,
+            open_network=partial(open_recorded, found.folder, found.manifest, device),
         )
 
     @cached_property
@@ -162,6 +169,8 @@ class Material:
             partial(on_progress, "neighbours"),
         )
         on_progress("training", 0, 0)
+        if Needs.WORDS in learner.fit_needs:
+            batch = with_words(batch, tagged, self.vectors, self.open_network)
         learner.fit(batch, tagged.tags, on_progress)
         own_index = None
         if learner.space is not None:

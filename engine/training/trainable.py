@@ -11,7 +11,7 @@ __all__ = ["DEFAULT", "TRAINABLE", "ChoosesParams", "check_trainable", "is_train
 DEFAULT = "hybrid"
 """What is trained where nobody is named."""
 
-TRAINABLE = ("hybrid", "heads", "multimodal", "tagprop")
+TRAINABLE = ("hybrid", "heads", "multimodal", "tagprop", "words")
 """Learners that are worth training; the others need none, or are there to be compared with."""
 
 
