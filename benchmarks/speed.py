@@ -114,6 +114,7 @@ def _measure(corpus: Corpus, folder: Path, *, quality: bool) -> Iterator[_Bar]:
     yield _Bar("second build, nothing changed", again.seconds, 2, "s", at_least=False)
     yield from _measure_one_more(corpus, folder)
     yield from _measure_fresh_tag(test[0], workspace)
+    yield from _measure_teaching(test[0], workspace)
     yield from _measure_many_tags(test, workspace, limits)
     small = _write_table(corpus, folder / "small.jsonl", 1_000)
     few = run(engine_command("build", str(small), "-w", str(folder / "few")))
@@ -219,6 +220,18 @@ def _measure_fresh_tag(image: str, workspace: str) -> Iterator[_Bar]:
     click.echo(f"fresh process: tag {tags:.2f} s, import torch {imports:.2f} s", err=True)
     ratio = statistics.median(a / b for a, b in pairs)
     yield _Bar("tag, share of the time of import torch", ratio, 0.6, at_least=False)
+
+
+def _measure_teaching(image: str, workspace: str) -> Iterator[_Bar]:
+    """Teach a picture that is not indexed, tag it, and take the lesson back: processes of each."""
+    tagged = ("teach", image, "--add", "a tag of speed", "--remove", "another", "-w", workspace)
+    teach, undo = engine_command(*tagged), engine_command("teach", "--undo", "-w", workspace)
+    tag = engine_command("tag", image, "-w", workspace, "--json")
+    seconds = [[run(command).seconds for command in (teach, tag, undo)] for _ in range(5)]
+    for what, column in zip(
+        ("teach", "tag after it", "teach --undo"), zip(*seconds, strict=True), strict=True
+    ):
+        yield _Bar(f"{what}, fresh process", statistics.median(column), 1, "s", at_least=False)
 
 
 def _measure_many_tags(images: Sequence[str], workspace: str, limits: _Limits) -> Iterator[_Bar]:

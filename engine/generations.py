@@ -5,6 +5,7 @@
     .engine/
     ├── lock                    held while something writes; dies with its process
     ├── store/                  features by content hash and file facts (LMDB)
+    ├── corrections/            what people taught; no build touches it (engine.corrections)
     ├── current                 number of the current generation, replaced atomically
     └── generations/000007/     everything that one build made; never changed afterwards
         ├── generation.json     format version, source, extractor, learners, counts

@@ -272,18 +272,19 @@ class Workspace:
 
         folder, manifest = self._folders.current()
         extractor = manifest["extractor"]
+        corrections = CorrectionJournal(self.root).counts(extractor["digest"])
         return {
             "workspace": str(self.root),
             "generation": self._folders.number(),
             "source": manifest["source"]["shown"],
             "format": manifest["source"]["format"],
             "counts": manifest["counts"],
-            "corrections": CorrectionJournal(self.root).counts(extractor["digest"]),
+            "corrections": corrections,
             "extractor": {key: extractor[key] for key in ("name", "digest", "n_dims", "runtime")},
             "index": asdict(read_record(folder / "index")[0]),
             "learners": manifest["learners"],
             "answers_with": best_learner(manifest["learners"])
-            if manifest["counts"]["tags"]
+            if manifest["counts"]["tags"] or corrections["added"]
             else None,
         }
 

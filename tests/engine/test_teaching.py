@@ -358,3 +358,18 @@ def test_random_corrections_move_neighbours_the_right_way_and_nobody_else(built,
         if draws.integers(2):
             built.undo_teaching()
             assert {color: scores(built, path) for color, path in asked.items()} == before
+
+
+def test_a_library_that_nobody_tagged_answers_from_the_first_lesson(tmp_path, workspace, settings):
+    folder = tmp_path / "untagged"
+    folder.mkdir()
+    for i in range(4):
+        write_picture(folder / f"{i}.png", COLORS["green"], seed=i)
+    workspace.build(folder, settings)
+    report = workspace.teach(folder / "0.png", add=["Meadow"])
+    assert (report.is_read, report.votes) == (False, True)
+    assert answered(workspace, folder / "1.png") == ["Meadow"]
+    assert workspace.info()["answers_with"] == "knn"
+    workspace.undo_teaching()
+    with pytest.raises(InputError, match="none of the 4 indexed pictures has a tag to vote with"):
+        list(workspace.tag([folder / "1.png"]))
