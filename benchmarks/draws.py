@@ -104,8 +104,8 @@ def given_tags(truth: NDArray[np.bool_], completion: Completion, seed: int) -> N
     return given | ((rank < n_wrong[:, None]) & ~truth)
 
 
-def unseen_tags(n_tags: int, n_unseen: int, seed: int) -> NDArray[np.bool_]:
-    """Draw the tags that no training picture shall carry, bool (n_tags,).
+def unseen_tags(n_tags: int, n_unseen: int | None, seed: int) -> NDArray[np.bool_]:
+    """Draw the tags that no training picture shall carry, bool (n_tags,); None = all.
 
     Raises
     ------
@@ -117,6 +117,8 @@ def unseen_tags(n_tags: int, n_unseen: int, seed: int) -> NDArray[np.bool_]:
     >>> int(unseen_tags(260, 52, seed=0).sum())
     52
     """
+    if n_unseen is None:
+        return np.ones(n_tags, dtype=np.bool_)
     if n_unseen >= n_tags:
         raise InputError(
             f"{n_unseen} unseen tags of {n_tags}; fewer than there are is accepted; lower it"

@@ -187,27 +187,28 @@ class Unseen:
 
     Parameters
     ----------
-    n_tags : int
-        How many are drawn.
+    n_tags : int, optional
+        How many are drawn; None = all of them.
     judged : JudgedTags
         The candidates; the others are no truth either.
     n_draws : int, default=5
         Of the tags. With folds, each fold has a draw of its own instead.
     """
 
-    n_tags: int
+    n_tags: int | None
     judged: JudgedTags
     n_draws: int = 5
 
     def __post_init__(self) -> None:
-        if self.n_tags < 1 or self.n_draws < 1:
+        if (self.n_tags is not None and self.n_tags < 1) or self.n_draws < 1:
             raise InputError(
                 f"{self.n_draws} draws of {self.n_tags} unseen tags; 1 or more of both are "
                 "accepted; correct them"
             )
 
     def __str__(self) -> str:
-        return f"{self.n_tags} tags taken off the training pictures, {self.judged} tags judged"
+        taken = "all" if self.n_tags is None else self.n_tags
+        return f"{taken} tags taken off the training pictures, {self.judged} tags judged"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -186,6 +186,7 @@ _ON_TAGS = (
     *("frequency", "knn", "tagvote"),
     *("heads:n_units=2048", "heads:n_units=2048:quantity=network"),
 )
+_UNTAGGED = Unseen(n_tags=None, judged=JudgedTags.ALL, n_draws=1)
 _ZERO_SHOT = ("random", "knn", "expansion", "words:class_weight=0", "words")
 _READ_MORE = frozenset({"expansion", "multimodal", "mscnn", "words"})
 """Learners that read tags as input, pixels or words: the made-up pictures have none."""
@@ -315,6 +316,14 @@ SUITES: dict[str, Suite] = {
             protocols=tuple(
                 Protocol(unseen=Unseen(n_tags=52, judged=judged)) for judged in JudgedTags
             ),
+        ),
+        Suite(
+            name="corel5k-untagged",
+            about="Corel-5K with no label known at all: the network's own classes, by their names",
+            reader="corel5k",
+            folder="corel5k",
+            methods=("random", "words"),
+            protocols=(Protocol(unseen=_UNTAGGED),),
         ),
         Suite(
             name="espgame-tags",

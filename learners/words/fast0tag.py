@@ -107,7 +107,7 @@ class Fast0Tag(TagLearner):
     map has radial units. On folds of Corel-5K's training pictures a network of 1,024 units with
     the paper's RankNet loss ranked unseen labels 3.2 times better in MiAP than chance, the
     closed form without classes 3.7 times and with them 4.0 times. Pictures without a tag that
-    has a vector are not learned from.
+    has a vector teach what their classes say, if that is known, else nothing.
 
     References
     ----------
@@ -190,9 +190,6 @@ class Fast0Tag(TagLearner):
         self.units_, self.chance_ = None, 1.0
         self.weights_, self.mean_ = np.zeros((0, n_dims)), np.zeros(n_dims)
         targets = principal_directions(tags, self.words_, self.ranking_ridge)
-        is_known = targets.any(axis=1)
-        if not is_known.any():
-            return
         if batch.directions is not None:
             if batch.directions.shape != targets.shape:
                 raise InputError(
@@ -200,6 +197,9 @@ class Fast0Tag(TagLearner):
                     f"{targets.shape} is accepted; take both from the same word vectors"
                 )
             targets = targets + self.class_weight * batch.directions
+        is_known = targets.any(axis=1)
+        if not is_known.any() or not self.words_.any():
+            return
         features, targets = features[is_known], targets[is_known]
         self.units_ = fit_radial_units(features, self.n_units, scale=self.width, seed=self.seed)
         self.mean_ = targets.mean(axis=0)

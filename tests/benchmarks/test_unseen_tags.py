@@ -90,6 +90,17 @@ def test_the_classes_of_the_network_have_their_say(dataset: Dataset) -> None:
     assert np.abs(with_classes - without).max() > 0.01
 
 
+def test_all_tags_can_be_unseen(dataset: Dataset) -> None:
+    features = np.random.default_rng(1).normal(size=(60, 4)).astype(np.float32)
+    directions = np.random.default_rng(2).normal(size=(60, 50)).astype(np.float32)
+    unseen = Unseen(n_tags=None, judged=JudgedTags.ALL, n_draws=1)
+    (one,), _ = exercises(Protocol(unseen=unseen), dataset, features, None, directions)
+    assert one.exercise.training.n_images == 40
+    assert not one.exercise.training.tags.counts.any()
+    assert one.answers.truth.sum() == 40
+    assert solve("words", {}, one.exercise, seed=0).scores.std() > 0
+
+
 def test_bad_numbers_of_unseen_tags_are_refused() -> None:
     with pytest.raises(InputError, match="draws of 0 unseen tags"):
         Unseen(n_tags=0, judged=JudgedTags.ALL)

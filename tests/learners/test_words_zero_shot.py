@@ -129,6 +129,23 @@ def test_a_word_without_pictures_is_found_by_its_neighbour_in_word_space() -> No
     assert learner.chance_ == pytest.approx(np.quantile(scores, 0.95), abs=1e-6)
 
 
+def test_classes_alone_teach_where_nobody_has_tagged_anything() -> None:
+    features, tags, words = drawn()
+    directions = np.random.default_rng(5).normal(size=(30, 4)).astype(np.float32)
+    untagged = TagMatrix.from_lists(range(30), [[]] * 30, 8)
+    learner = Fast0Tag().fit(Batch(features=features, words=words, directions=directions), untagged)
+    expected = literal.scores(features, features, untagged, words, 1, 0.1, 1, directions)
+    scores = learner.predict_scores(Batch(features=features))
+    np.testing.assert_allclose(scores, expected, atol=1e-6)
+    assert scores.std() > 0.1
+    nothing = Fast0Tag().fit(Batch(features=features, words=words), untagged)
+    assert not nothing.predict_scores(Batch(features=features)).any()
+    nameless = Fast0Tag().fit(
+        Batch(features=features, words=0 * words, directions=directions), tags
+    )
+    assert not nameless.predict_scores(Batch(features=features)).any()
+
+
 def test_new_tags_wait_for_the_next_training() -> None:
     features, tags, words = drawn()
     learner = Fast0Tag().fit(Batch(features=features, words=words), tags)

@@ -42,9 +42,9 @@ def scores(
     targets, kept = [], []
     for i in range(tags.n_images):
         direction = principal_direction(tags.tags_of(i).tolist(), unit, ranking_ridge)
+        if directions is not None:
+            direction = direction + class_weight * directions[i]
         if direction.any():
-            if directions is not None:
-                direction = direction + class_weight * directions[i]
             targets.append(direction)
             kept.append(features[i].astype(np.float64))
     found = np.zeros((len(asked), tags.n_tags))
