@@ -142,6 +142,12 @@ class PlattScaling:
         """Return the log-odds, float64 (n, n_tags), of scores of that shape."""
         return np.asarray(scores * self.slopes + self.offsets, np.float64)
 
+    def taking(self, columns: NDArray[np.int64]) -> "PlattScaling":
+        """Return the sigmoids of tags by the column that each was; -1 = one that is new."""
+        slope, offset = self.shared
+        slopes, offsets = np.append(self.slopes, slope), np.append(self.offsets, offset)
+        return PlattScaling(slopes[columns], offsets[columns], self.shared)
+
 
 def fit_platt(scores: ArrayLike, truth: ArrayLike, shrinkage: float = 5.0) -> PlattScaling:
     r"""Fit a sigmoid a tag, drawn towards the one that all tags share.

@@ -26,6 +26,8 @@ __all__ = [
 CORRECTIONS = tuple(round(0.05 * step, 2) for step in range(21))
 """Prior corrections that are tried."""
 
+# Differences of half a point of F1 are not told apart.
+_FLAT = 0.005
 _N_EMITTED = int(LABEL_F1.at or 0)
 _N_BINS = 15
 _N_CUTS = 400
@@ -69,7 +71,10 @@ def image_precision(scores: NDArray[np.floating], present: NDArray[np.bool_]) ->
 
 
 def choose_corrections(
-    log_odds: NDArray[np.float32], log_prior: NDArray[np.float64], present: NDArray[np.bool_]
+    log_odds: NDArray[np.float32],
+    log_prior: NDArray[np.float64],
+    present: NDArray[np.bool_],
+    floor: float = 0.0,
 ) -> dict[Goal, float]:
     """Choose for each goal how much of the prior's logarithm is taken off.
 
@@ -79,13 +84,24 @@ def choose_corrections(
         Of pictures that nothing behind them was fitted on.
     log_prior : ndarray of float64, shape (n_tags,)
     present : ndarray of bool, shape (n_images, n_tags)
+    floor : float, default=0
+        A MiAP, in [0, 1], that a correction for F1 keeps up: that of the best member.
+
+    Returns
+    -------
+    dict of Goal to float
+        For MiAP the best of :data:`CORRECTIONS`; for F1 the largest of those within half a
+        point of the best, for its curve is flat there while the labels found go on to rise.
     """
-    values = {goal: [] for goal in Goal}  # type: dict[Goal, list[float]]
+    f1, miap = [], []
     for correction in CORRECTIONS:
-        corrected = log_odds - np.float32(correction) * log_prior.astype(np.float32)
-        values[Goal.F1].append(label_f1(corrected, present))
-        values[Goal.MIAP].append(image_precision(corrected, present))
-    return {goal: CORRECTIONS[int(np.argmax(tried))] for goal, tried in values.items()}
+        corrected = log_odds - (correction * log_prior).astype(np.float32)
+        f1.append(label_f1(corrected, present))
+        miap.append(image_precision(corrected, present))
+    allowed = np.array(miap) >= min(floor, max(miap))
+    best = max(np.array(f1)[allowed])
+    fine = np.flatnonzero(allowed & (np.array(f1) >= best - _FLAT))
+    return {Goal.F1: CORRECTIONS[int(fine[-1])], Goal.MIAP: CORRECTIONS[int(np.argmax(miap))]}
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from indexing.errors import ArtifactError, InputError
 from learners.base import Batch, Needs, TagLearner
 from learners.batch import neighbors_of, scores_of
-from learners.calibration import MonotoneMap
+from learners.calibration import PlattScaling, sigmoid
 from learners.hybrid.decisions import Goal, PrecisionCurve, PrecisionCut
 from learners.hybrid.evidence import Evidence
 from learners.hybrid.gate import SIGNALS, Gate
 from learners.hybrid.members import member_names, member_settings
-from learners.hybrid.stacking import Stack
+from learners.hybrid.stacking import Stack, log_prior_of
 from learners.metrics.calibration import ReliabilityCurve
 from learners.parameters import real_number, whole_number
 from learners.tag_matrix import TagMatrix
@@ -62,8 +62,8 @@ class Hybrid(TagLearner):
         Logarithm of the share of the pictures with each tag, drawn towards a half.
     corrections_ : dict of Goal to float
         The :math:`\tau` of each goal.
-    calibration_ : MonotoneMap
-        Log-odds to probabilities.
+    calibration_ : PlattScaling
+        Log-odds to probabilities, fitted on pictures that the mixture was fitted without.
     curve_ : PrecisionCurve
         What thresholds on the probability cost, on pictures that nothing was fitted on.
     reliability_ : ReliabilityCurve
@@ -88,7 +88,7 @@ class Hybrid(TagLearner):
     stack_: Stack = field(init=False, repr=False)
     log_prior_: NDArray[np.float64] = field(init=False, repr=False)
     corrections_: dict[Goal, float] = field(init=False, repr=False)
-    calibration_: MonotoneMap = field(init=False, repr=False)
+    calibration_: PlattScaling = field(init=False, repr=False)
     curve_: PrecisionCurve = field(init=False, repr=False)
     reliability_: ReliabilityCurve = field(init=False, repr=False)
 
@@ -142,7 +142,8 @@ class Hybrid(TagLearner):
         """
         self._check_fitted()
         self._check(batch, self.needs)
-        return self.calibration_(self._log_odds(batch)).astype(np.float32)
+        log_odds = self.calibration_.log_odds(self._log_odds(batch))
+        return sigmoid(log_odds).astype(np.float32)
 
     def predict_quantities(self, batch: Batch) -> NDArray[np.float64]:
         """Return the number of tags of each picture, unrounded, float64 (n_queries,).
@@ -184,7 +185,7 @@ class Hybrid(TagLearner):
 
         learned = learn(self, batch, tags, self._report)
         self.tags_ = tags
-        self.log_prior_ = _log_prior(tags)
+        self.log_prior_ = log_prior_of(tags)
         self.evidence_ = learned.evidence
         self.gate_ = learned.gate
         self.stack_ = learned.stack
@@ -225,10 +226,11 @@ class Hybrid(TagLearner):
         offsets = np.zeros(tags.n_tags)
         offsets[known] = stack.offsets[columns[known]]
         # A tag's prior stays that which its weights were fitted beside.
-        log_prior = _log_prior(tags)
+        log_prior = log_prior_of(tags)
         log_prior[known] = self.log_prior_[columns[known]]
         self.stack_ = Stack(weights, stack.shared, stack.gates, offsets, stack.prior)
         self.log_prior_ = log_prior
+        self.calibration_ = self.calibration_.taking(columns)
         self.tags_ = tags
 
     def _weights_of_new_tags(self) -> NDArray[np.float64]:
@@ -261,8 +263,9 @@ class Hybrid(TagLearner):
             "stack_prior": self.stack_.prior,
             "log_prior": self.log_prior_,
             "corrections": np.array([self.corrections_[goal] for goal in Goal]),
-            "calibration_knots": self.calibration_.knots,
-            "calibration_values": self.calibration_.values,
+            "calibration_slopes": self.calibration_.slopes,
+            "calibration_offsets": self.calibration_.offsets,
+            "calibration_shared": np.array(self.calibration_.shared),
             "curve_thresholds": curve.thresholds,
             "curve_emitted": curve.n_emitted,
             "curve_right": curve.n_right,
@@ -303,8 +306,9 @@ class Hybrid(TagLearner):
         self.log_prior_ = real("log_prior", n_tags)
         corrections = real("corrections", len(Goal)).tolist()
         self.corrections_ = dict(zip(Goal, corrections, strict=True))
-        self.calibration_ = MonotoneMap(
-            real("calibration_knots", None), real("calibration_values", None)
+        slope, offset = real("calibration_shared", 2).tolist()
+        self.calibration_ = PlattScaling(
+            real("calibration_slopes", n_tags), real("calibration_offsets", n_tags), (slope, offset)
         )
         self.curve_ = PrecisionCurve(
             thresholds=real("curve_thresholds", None),
@@ -317,10 +321,6 @@ class Hybrid(TagLearner):
             frequency=real("reliability_frequency", None),
             count=whole("reliability_count", None),
         )
-
-
-def _log_prior(tags: TagMatrix) -> NDArray[np.float64]:
-    return np.log((tags.counts + 0.5) / (tags.n_images + 1))
 
 
 def _checked(

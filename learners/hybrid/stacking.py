@@ -5,7 +5,11 @@ With :math:`z_{mit}` the log-odds that learner :math:`m` gives tag :math:`t` of 
 and :math:`\pi_t` the share of the tagged pictures that carry the tag,
 
 .. math:: \ell_{it} = \sum_m w_{mt} e^{\sum_k g_{mk} h_{ki}} z_{mit}
-          + b_0 + b_1 \log \pi_t + b_{2t} .
+          + b_0 + b_1 \log \pi_t + b_{2t} , \qquad \sum_m g_{mk} = 0 :
+
+the gates move weight from one learner to another, and make nobody louder on the whole. All is
+fitted to the likelihood of the tags, where a tag of :math:`n_t` pictures counts
+:math:`n_t^{-1/2}`, so that the many frequent pairs do not speak for the rare tags too.
 """
 
 from dataclasses import dataclass
@@ -13,16 +17,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from learners.calibration import sigmoid
+from learners.tag_matrix import TagMatrix
 
-__all__ = ["Stack", "StackProblem", "fit_stack"]
+__all__ = ["Stack", "StackProblem", "fit_stack", "log_prior_of", "tag_importance"]
 
 # What a gate may do at most: e^(1.5) = 4.5 times the weight, or a part of it.
 _MOST_GATE = 1.5
 # The gates are drawn to nothing as if so many pictures had said so.
 _GATE_PULL = 10.0
-# What weighs less counts for nothing.
-_LEAST_WEIGHT = 1e-3
+# How much less a tag counts the more pictures carry it.
+_RARITY = 0.5
 _MAX_STEPS = 60
 _TOLERANCE = 1e-7
 
@@ -38,6 +42,7 @@ class Stack:
     shared : ndarray of float64, shape (n_members,)
         What the weights of all tags are drawn towards; that of a tag which is new.
     gates : ndarray of float64, shape (n_members, n_signals)
+        Columns sum to 0.
     offsets : ndarray of float64, shape (n_tags,)
         What is there without any evidence, the prior's part left out.
     prior : ndarray of float64, shape (2,)
@@ -84,6 +89,18 @@ class Stack:
         return np.asarray(of_members.sum(axis=0) + of_prior, np.float64)
 
 
+def log_prior_of(tags: TagMatrix) -> NDArray[np.float64]:
+    """Return the logarithm of the share of pictures with each tag, drawn towards a half."""
+    return np.asarray(np.log((tags.counts + 0.5) / (tags.n_images + 1)), np.float64)
+
+
+def tag_importance(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return what each tag counts in the likelihood, float64 (n_tags,); 1 in the mean of pairs."""
+    counted = counts + 1.0
+    weights = counted**-_RARITY
+    return np.asarray(weights * counted.sum() / max((weights * counted).sum(), 1e-12), np.float64)
+
+
 class StackProblem:
     """The negative log-likelihood, penalised, as a function of one vector.
 
@@ -92,8 +109,11 @@ class StackProblem:
     evidence : ndarray of float32, shape (n_members, n_images, n_tags)
         Of pictures that the members have not seen.
     signals : ndarray of float32, shape (n_images, n_signals)
+        No column = there is no gate.
     present : ndarray of bool, shape (n_images, n_tags)
     log_prior : ndarray of float64, shape (n_tags,)
+    importance : ndarray of float64, shape (n_tags,)
+        What each tag counts.
     shrinkage : float
         What draws a tag's weights and offset to those of all tags, in pictures.
     """
@@ -104,21 +124,17 @@ class StackProblem:
         signals: NDArray[np.float32],
         present: NDArray[np.bool_],
         log_prior: NDArray[np.float64],
+        importance: NDArray[np.float64],
         shrinkage: float,
     ) -> None:
         self._evidence = evidence
-        self._signals = signals.astype(np.float32)
+        self._signals = signals
         self._present = present.astype(np.float32)
         self._log_prior = log_prior
+        self._importance = importance.astype(np.float32)
         self._shrinkage = shrinkage
         self.n_members, self.n_tags = len(evidence), int(evidence.shape[2])
         self.n_signals = int(signals.shape[1])
-
-    @property
-    def n_params(self) -> int:
-        """Length of the vector."""
-        m, k, t = self.n_members, self.n_signals, self.n_tags
-        return m + m * k + 2 + m * t + t
 
     def first(self) -> NDArray[np.float64]:
         """Return where to begin: the mean of the members."""
@@ -133,30 +149,35 @@ class StackProblem:
         return np.concatenate([part.ravel() for part in parts])
 
     def unpacked(self, vector: NDArray[np.float64]) -> Stack:
-        """Return the model of a vector."""
+        """Return the model of a vector, whose gates may be any."""
         m, k, t = self.n_members, self.n_signals, self.n_tags
         shared, gates, prior, weights, offsets = np.split(vector, np.cumsum([m, m * k, 2, m * t]))
-        return Stack(weights.reshape(m, t), shared, gates.reshape(m, k), offsets, prior)
+        gates = gates.reshape(m, k)
+        return Stack(weights.reshape(m, t), shared, gates - gates.mean(axis=0), offsets, prior)
 
     def bounds(self) -> NDArray[np.float64]:
         """Return the least and the largest value of each place of the vector."""
         m, k, t = self.n_members, self.n_signals, self.n_tags
-        least = np.repeat([0.0, -_MOST_GATE, -np.inf, 0.0, -np.inf], [m, m * k, 2, m * t, t])
-        most = np.repeat([np.inf, _MOST_GATE, np.inf, np.inf, np.inf], [m, m * k, 2, m * t, t])
+        widths = [m, m * k, 2, m * t, t]
+        least = np.repeat([0.0, -_MOST_GATE, -np.inf, 0.0, -np.inf], widths)
+        most = np.repeat([np.inf, _MOST_GATE, np.inf, np.inf, np.inf], widths)
         return np.stack([least, most], axis=1)
 
     def __call__(self, vector: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         """Return the loss and its gradient."""
         stack = self.unpacked(vector)
-        gained = np.exp(self._signals @ stack.gates.T).astype(np.float32)  # (n, m)
-        logits = np.zeros(self._present.shape, np.float32)
+        gained = np.exp(self._signals @ stack.gates.T).astype(np.float32)  # (n_images, n_members)
+        base = stack.prior[0] + stack.prior[1] * self._log_prior + stack.offsets
+        logits = np.repeat(base.astype(np.float32)[None], len(self._present), axis=0)
         for m in range(self.n_members):
             weighed = self._evidence[m] * stack.weights[m].astype(np.float32)
             logits += weighed * gained[:, m, None]
-        base = stack.prior[0] + stack.prior[1] * self._log_prior + stack.offsets
-        logits += base.astype(np.float32)
-        loss = float((np.logaddexp(0, logits) - self._present * logits).sum(dtype=np.float64))
-        error = sigmoid(logits).astype(np.float32) - self._present
+        # One exponential and one logarithm in float32 serve both the loss and its gradient.
+        small = np.exp(-np.abs(logits))
+        lost = np.maximum(logits, 0) + np.log(1 + small) - self._present * logits
+        loss = float(lost.sum(axis=0, dtype=np.float64) @ self._importance)
+        chance = np.where(logits >= 0, np.float32(1), small) / (1 + small)
+        error = (chance - self._present) * self._importance
         by_offset = error.sum(axis=0, dtype=np.float64)
         by_weight = np.empty(stack.weights.shape)
         by_gate = np.empty(stack.gates.shape)
@@ -165,14 +186,14 @@ class StackProblem:
             by_weight[m] = gained[:, m] @ pulled
             by_picture = (pulled @ stack.weights[m].astype(np.float32)) * gained[:, m]
             by_gate[m] = by_picture @ self._signals
-        away = stack.weights - stack.shared[:, None]
-        pull = self._shrinkage
+        away, pull = stack.weights - stack.shared[:, None], self._shrinkage
         loss += 0.5 * pull * float((away**2).sum() + (stack.offsets**2).sum())
         loss += 0.5 * _GATE_PULL * float((stack.gates**2).sum())
+        by_gate += _GATE_PULL * stack.gates
         gradient = Stack(
             weights=by_weight + pull * away,
             shared=-pull * away.sum(axis=1),
-            gates=by_gate + _GATE_PULL * stack.gates,
+            gates=by_gate - by_gate.mean(axis=0),
             offsets=by_offset + pull * stack.offsets,
             prior=np.array([by_offset.sum(), by_offset @ self._log_prior]),
         )
@@ -191,12 +212,4 @@ def fit_stack(problem: StackProblem) -> Stack:
         bounds=problem.bounds(),
         options={"maxiter": _MAX_STEPS, "ftol": _TOLERANCE, "maxcor": 20},
     )
-    stack = problem.unpacked(found.x)
-    helps = stack.shared > _LEAST_WEIGHT
-    return Stack(
-        weights=np.where(helps[:, None], stack.weights, 0.0),
-        shared=np.where(helps, stack.shared, 0.0),
-        gates=np.where(helps[:, None], stack.gates, 0.0),
-        offsets=stack.offsets,
-        prior=stack.prior,
-    )
+    return problem.unpacked(found.x)

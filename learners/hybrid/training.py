@@ -8,17 +8,19 @@ from numpy.typing import NDArray
 
 from learners.base import Batch, Progress
 from learners.batch import neighbors_of, scores_of
-from learners.calibration import MonotoneMap, fit_isotonic
+from learners.calibration import PlattScaling, fit_platt, sigmoid
 from learners.hybrid.crossfit import fold_of
 from learners.hybrid.decisions import (
     Goal,
     PrecisionCurve,
     choose_corrections,
+    image_precision,
     reliability_of,
 )
 from learners.hybrid.evidence import Evidence, fit_evidence
 from learners.hybrid.gate import SIGNALS, Gate
-from learners.hybrid.stacking import Stack, StackProblem, fit_stack
+from learners.hybrid.mixing import Blend, choose_mixture
+from learners.hybrid.stacking import Stack, log_prior_of
 from learners.metrics.calibration import ReliabilityCurve
 from learners.tag_matrix import TagMatrix
 
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Learned", "learn"]
 
-_N_FOLDS = 5
+_N_FOLDS = 3
+# More pairs of picture and tag would take longer than they tell.
+_MOST_PAIRS = 1 << 22
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +42,7 @@ class Learned:
     gate: Gate
     stack: Stack
     corrections: dict[Goal, float]
-    calibration: MonotoneMap
+    calibration: PlattScaling
     curve: PrecisionCurve
     reliability: ReliabilityCurve
 
@@ -60,61 +64,35 @@ def learn(learner: "Hybrid", batch: Batch, tags: TagMatrix, report: Progress) ->
     scores = scores_of(batch, names, tags.n_tags)
     neighbors = neighbors_of(batch)
     gate = Gate.of(learner.n_neighbors, neighbors, tags)
-    read = np.all([np.isfinite(of_one).all(axis=1) for of_one in scores.values()], axis=0)
-    places = np.flatnonzero(read)
+    places = _read(list(scores.values()), learner.seed)
     present = tags.take(places).toarray()
-    log_prior = np.log((tags.counts + 0.5) / (tags.n_images + 1))
     evidence = {name: fit_evidence(scores[name][places], present) for name in names}
     if not present.any():
-        nothing = Stack(
-            weights=np.zeros((len(names), tags.n_tags)),
-            shared=np.zeros(len(names)),
-            gates=np.zeros((len(names), len(SIGNALS))),
-            offsets=np.zeros(tags.n_tags),
-            prior=np.zeros(2),
-        )
-        empty = np.empty(0)
-        return Learned(
-            evidence,
-            gate,
-            nothing,
-            dict.fromkeys(Goal, 0.0),
-            MonotoneMap(np.zeros(1), np.zeros(1)),
-            PrecisionCurve(empty, empty.astype(int), empty.astype(int), 0),
-            ReliabilityCurve(empty, empty, empty.astype(int)),
-        )
-    said = np.stack([evidence[name](scores[name][places]) for name in names]).astype(np.float32)
-    signals = gate(neighbors, tags)[places]
-
-    def fitted(some: NDArray[np.int64]) -> Stack:
-        problem = StackProblem(
-            said[:, some],
-            signals[some].astype(np.float32),
-            present[some],
-            log_prior,
-            learner.shrinkage,
-        )
-        return fit_stack(problem)
-
+        return _nothing(evidence, gate, len(names), tags.n_tags)
+    log_prior = log_prior_of(tags)
     groups = np.full(len(places), -1) if batch.groups is None else batch.groups[places]
-    numbers = fold_of(groups, _N_FOLDS, learner.seed)
-    unseen = np.zeros(present.shape, np.float32)
-    for fold in range(_N_FOLDS):
-        report("mixing: folds", fold, _N_FOLDS + 1)
-        asked = np.flatnonzero(numbers == fold)
-        if asked.size:
-            stack = fitted(np.flatnonzero(numbers != fold))
-            unseen[asked] = stack.log_odds(said[:, asked], signals[asked], log_prior)
-    report("mixing: folds", _N_FOLDS, _N_FOLDS + 1)
-    stack = fitted(np.arange(len(places)))
-    corrections = choose_corrections(unseen, log_prior, present)
-    calibration = _calibration(unseen, present)
-    chances = calibration(unseen)
+    blend = Blend(
+        evidence=np.stack([evidence[name](scores[name][places]) for name in names]).astype(
+            np.float32
+        ),
+        signals=gate(neighbors, tags)[places].astype(np.float32),
+        present=present,
+        log_prior=log_prior,
+        counts=tags.counts,
+        folds=fold_of(groups, _N_FOLDS, learner.seed),
+        shrinkage=learner.shrinkage,
+    )
+    mixture = choose_mixture(blend, report)
+    unseen = mixture.unseen
+    floor = max(image_precision(one, present) for one in blend.evidence)
+    corrections = choose_corrections(unseen, log_prior, present, floor)
+    calibration = fit_platt(unseen, present, learner.shrinkage)
+    chances = sigmoid(calibration.log_odds(unseen))
     corrected = unseen - (corrections[learner.goal] * log_prior).astype(np.float32)
     return Learned(
         evidence=evidence,
         gate=gate,
-        stack=stack,
+        stack=blend.fit(mixture.members, mixture.is_gated),
         corrections=corrections,
         calibration=calibration,
         curve=PrecisionCurve.of(chances, present),
@@ -122,6 +100,32 @@ def learn(learner: "Hybrid", batch: Batch, tags: TagMatrix, report: Progress) ->
     )
 
 
-def _calibration(unseen: NDArray[np.float32], present: NDArray[np.bool_]) -> MonotoneMap:
-    """Fit probabilities to log-odds where there are some; the rest is as the stack says."""
-    return fit_isotonic(unseen.ravel(), present.ravel())
+def _read(scores: list[NDArray[np.float32]], seed: int) -> NDArray[np.int64]:
+    """Return the pictures that every member has scored, or some of them, ascending."""
+    read = np.all([np.isfinite(of_one).all(axis=1) for of_one in scores], axis=0)
+    places = np.flatnonzero(read)
+    most = max(1, _MOST_PAIRS // max(1, scores[0].shape[1]))
+    if len(places) > most:
+        places = np.sort(np.random.default_rng(seed).choice(places, most, replace=False))
+    return places
+
+
+def _nothing(evidence: dict[str, Evidence], gate: Gate, n_members: int, n_tags: int) -> Learned:
+    """Return what is known where no picture has a tag: every tag scores 0."""
+    stack = Stack(
+        weights=np.zeros((n_members, n_tags)),
+        shared=np.zeros(n_members),
+        gates=np.zeros((n_members, len(SIGNALS))),
+        offsets=np.zeros(n_tags),
+        prior=np.zeros(2),
+    )
+    none, no_counts = np.empty(0), np.empty(0, np.int64)
+    return Learned(
+        evidence=evidence,
+        gate=gate,
+        stack=stack,
+        corrections=dict.fromkeys(Goal, 0.0),
+        calibration=PlattScaling(np.ones(n_tags), np.zeros(n_tags), (1.0, 0.0)),
+        curve=PrecisionCurve(none, no_counts, no_counts, 0),
+        reliability=ReliabilityCurve(none, none, no_counts),
+    )

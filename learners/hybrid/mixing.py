@@ -1,0 +1,144 @@
+"""Which members are mixed, and whether the gate moves them: read from pictures left out in turn."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learners.base import Progress
+from learners.hybrid.decisions import image_precision, label_f1
+from learners.hybrid.gate import SIGNALS
+from learners.hybrid.stacking import Stack, StackProblem, fit_stack, tag_importance
+
+__all__ = ["Blend", "Mixture", "choose_mixture", "worth"]
+
+# What a member must bring: less is what the draw of the folds moves.
+_LEAST_GAIN = 0.001
+
+
+@dataclass(frozen=True, eq=False)
+class Blend:
+    """What mixtures are fitted to.
+
+    Parameters
+    ----------
+    evidence : ndarray of float32, shape (n_members, n_images, n_tags)
+        Of pictures that the members have not seen.
+    signals : ndarray of float32, shape (n_images, n_signals)
+    present : ndarray of bool, shape (n_images, n_tags)
+    log_prior : ndarray of float64, shape (n_tags,)
+    counts : ndarray of int64, shape (n_tags,)
+        Tagged pictures of each tag.
+    folds : ndarray of int64, shape (n_images,)
+        Fold of each picture; copies lie in one.
+    shrinkage : float
+        As :class:`learners.hybrid.stacking.StackProblem` takes it.
+    """
+
+    evidence: NDArray[np.float32]
+    signals: NDArray[np.float32]
+    present: NDArray[np.bool_]
+    log_prior: NDArray[np.float64]
+    counts: NDArray[np.int64]
+    folds: NDArray[np.int64]
+    shrinkage: float
+
+    def fit(
+        self, members: tuple[int, ...], is_gated: bool, places: NDArray[np.bool_] | None = None
+    ) -> Stack:
+        """Fit some members on some pictures, or all; the others have weight 0, exactly."""
+        chosen = np.ones(len(self.present), bool) if places is None else places
+        signals = self.signals[chosen]
+        problem = StackProblem(
+            self.evidence[np.array(members)][:, chosen],
+            signals if is_gated else signals[:, :0],
+            self.present[chosen],
+            self.log_prior,
+            tag_importance(self.counts),
+            self.shrinkage,
+        )
+        fitted = fit_stack(problem)
+        n_members, _, n_tags = self.evidence.shape
+        weights, shared = np.zeros((n_members, n_tags)), np.zeros(n_members)
+        gates = np.zeros((n_members, len(SIGNALS)))
+        for place, member in enumerate(members):
+            weights[member], shared[member] = fitted.weights[place], fitted.shared[place]
+            if is_gated:
+                gates[member] = fitted.gates[place]
+        return replace(fitted, weights=weights, shared=shared, gates=gates)
+
+    def unseen(self, members: tuple[int, ...], is_gated: bool) -> NDArray[np.float32]:
+        """Return the log-odds of each picture by a mixture that was fitted without its fold."""
+        found = np.zeros(self.present.shape, np.float32)
+        for fold in np.unique(self.folds):
+            asked = self.folds == fold
+            if asked.all():
+                continue
+            stack = self.fit(members, is_gated, ~asked)
+            found[asked] = stack.log_odds(
+                self.evidence[:, asked], self.signals[asked], self.log_prior
+            )
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """A mixture that was chosen.
+
+    Parameters
+    ----------
+    members : tuple of int
+        Those that have a weight.
+    is_gated : bool
+        Whether the gate moves them.
+    unseen : ndarray of float32, shape (n_images, n_tags)
+        Log-odds of pictures by mixtures that were fitted without them.
+    """
+
+    members: tuple[int, ...]
+    is_gated: bool
+    unseen: NDArray[np.float32]
+
+
+def choose_mixture(blend: Blend, report: Progress) -> Mixture:
+    """Leave out members that do not help, one after the other, and the gate if it does not.
+
+    A mixture is worth the mean of its MAP, MiAP and C-F1@5 on pictures that it was fitted
+    without. Members that change it by less than a thousandth go: fewer answer faster.
+
+    Parameters
+    ----------
+    blend : Blend
+    report : callable
+        Called with (stage, done, total).
+    """
+    n_tried = 0
+
+    def tried(members: tuple[int, ...], is_gated: bool) -> tuple[float, Mixture]:
+        nonlocal n_tried
+        report("mixing", n_tried, 0)
+        n_tried += 1
+        unseen = blend.unseen(members, is_gated)
+        return worth(unseen, blend.present), Mixture(members, is_gated, unseen)
+
+    value, best = tried(tuple(range(len(blend.evidence))), is_gated=False)
+    while len(best.members) > 1:
+        fewer = [
+            tried(tuple(one for one in best.members if one != left_out), is_gated=False)
+            for left_out in best.members
+        ]
+        value_without, without = max(fewer, key=lambda pair: pair[0])
+        if value_without < value - _LEAST_GAIN:
+            break
+        value, best = value_without, without
+    if len(best.members) > 1:
+        value_gated, gated = tried(best.members, is_gated=True)
+        if value_gated >= value:
+            best = gated
+    return best
+
+
+def worth(scores: NDArray[np.floating], present: NDArray[np.bool_]) -> float:
+    """Return the mean of MAP, MiAP and C-F1@5, in [0, 1]."""
+    by_tag, by_picture = image_precision(scores.T, present.T), image_precision(scores, present)
+    return (by_tag + by_picture + label_f1(scores, present)) / 3
