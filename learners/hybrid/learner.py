@@ -236,13 +236,16 @@ class Hybrid(TagLearner):
     def _weights_of_new_tags(self) -> NDArray[np.float64]:
         """Return the weights of a tag that members may not know, float64 (n_members,).
 
-        Those that do not answer new tags are left out, and the others weigh what all did.
+        Those that do not answer new tags are left out, and the others weigh what all did; where
+        these did not help with the tags there were, they weigh alike.
         """
         from learners.table import learner_class
 
         shared = self.stack_.shared
-        answers = [learner_class(name).answers_new_tags for name in self.member_names]
+        answers = np.array([learner_class(name).answers_new_tags for name in self.member_names])
         weights = np.where(answers, shared, 0.0)
+        if not weights.any():
+            weights = answers.astype(np.float64)
         total = weights.sum()
         return np.asarray(weights * (shared.sum() / total if total > 0 else 0.0), np.float64)
 
