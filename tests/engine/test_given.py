@@ -139,6 +139,9 @@ def test_what_a_known_picture_carries_is_told_and_said_unless_it_is_given(built,
     known = library / "green3.png"
     first, *others = tags_of(built.tag([known], learner="multimodal"))
     assert sorted([first, *others]) == ["Green", "green Sea", "green boat"]
+    (answer,) = built.tag([known], learner="multimodal", emission=Emission(top=15), explain=True)
+    told = {ranked.tag: ranked.sources["given tags"] for ranked in answer.tags}
+    assert told["green Sea"] > 0 > told["green roof"]
     left = tags_of(built.tag([known], learner="multimodal", given=["green sea"]))
     assert sorted(left) == ["Green", "green boat"]
 

@@ -165,6 +165,9 @@ def test_voters_are_the_centres_where_pictures_are_drawn(monkeypatch) -> None:
     chosen = central_pictures(50, 20, seed=5)
     assert len(set(chosen.tolist())) == 20
     np.testing.assert_array_equal(learner.head_.voters_.toarray(), present[chosen])
+    typed = np.random.default_rng(0).random((50, 3)) < 0.5
+    own = Multimodal(n_units=20, seed=5).fit(asked(batch, typed), of_array(present))
+    np.testing.assert_array_equal(own.head_.claims_.toarray(), typed[chosen])
     units = fit_radial_units(batch.features, 20, seed=5)
     np.testing.assert_array_equal(units.centers, batch.features[chosen])
     other, truth = drawn(9, seed=1)
