@@ -86,7 +86,9 @@ def test_an_unreadable_picture_stops_no_other(engine, network, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "option", [["--learner", "knn"], ["--min-voters", "2"], ["--explain"]], ids=lambda o: o[0]
+    "option",
+    [["--learner", "knn"], ["--min-voters", "2"], ["--given", "sea"], ["--explain"]],
+    ids=lambda o: o[0],
 )
 def test_what_only_tagged_pictures_can_answer_is_refused(engine, network, tmp_path, option):
     result = engine("tag", picture(tmp_path, (250, 5, 5)), *option)
