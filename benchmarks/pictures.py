@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,30 +16,12 @@ from indexing.ahead import run_ahead
 from indexing.errors import CorpusError, PictureError
 from indexing.pixels import Framing, decode, read_picture
 from indexing.records import printable_path
-from learners.base import TagLearner
 
-__all__ = ["DEFAULT_FRAMING", "LooksThroughAFrame", "PictureFiles", "Pictures", "framing_of"]
-
-DEFAULT_FRAMING = Framing(size=224)
-"""What a learner of pixels sees that says nothing else."""
+__all__ = ["PictureFiles", "Pictures"]
 
 _COPIED_AT_ONCE = 256
 
 Progress = Callable[[str, int, int], None]
-
-
-@runtime_checkable
-class LooksThroughAFrame(Protocol):
-    """A learner that says which squares it wants to see."""
-
-    @property
-    def framing(self) -> Framing:
-        """How a picture becomes the square that the learner sees."""
-
-
-def framing_of(learner: TagLearner) -> Framing:
-    """Return which squares a learner of pixels wants: its `framing`, else 224 pixels."""
-    return learner.framing if isinstance(learner, LooksThroughAFrame) else DEFAULT_FRAMING
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

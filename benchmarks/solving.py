@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from benchmarks.exercises import Exercise
 from benchmarks.mixing import TrainingMaterial
-from benchmarks.pictures import Pictures, framing_of
+from benchmarks.pictures import Pictures
 from benchmarks.searching import Search
 from benchmarks.word_space import tag_vectors
 from engine.training import ChoosesParams
 from indexing.errors import InputError
 from indexing.index import Neighbors
 from learners.base import Batch, Needs, Progress, TagLearner
+from learners.framing import framing_of
 from learners.hybrid.crossfit import crossfit
 from learners.table import learner_class, make_learner
 from learners.tag_matrix import TagMatrix

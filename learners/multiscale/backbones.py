@@ -7,16 +7,14 @@ from typing import Any
 import timm
 from torch import nn
 
-from indexing.errors import InputError
 from indexing.extractors import efficientnet, zoo
 from indexing.extractors.cache import file_sha256
 from indexing.extractors.modules import Network
 from indexing.pixels import Framing
+from learners.multiscale.names import LITE, framing_of, timm_name
 from learners.training import seeded
 
 __all__ = ["Backbone", "open_backbone"]
-
-_LITE = {"efficientnet-lite0": 0, "efficientnet-lite2": 2}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,16 +59,11 @@ def open_backbone(name: str, *, pretrained: bool = True, seed: int = 0) -> Backb
     ArtifactError, MissingDependencyError
         If its weights cannot be had.
     """
-    kind, _, argument = name.partition(":")
-    model, _, checkpoint = argument.partition("@")
-    if name not in _LITE and (kind != "timm" or not model):
-        raise InputError(
-            f"backbone is {name!r}; it is {', '.join(_LITE)} or timm:NAME[@CHECKPOINT]; choose one"
-        )
+    model, checkpoint = timm_name(name)
     if not pretrained:
-        return _drawn(name, f"tf_efficientnet_lite{_LITE[name]}" if name in _LITE else model, seed)
-    if name in _LITE:
-        return _of_extractor(name, efficientnet.load_network(_LITE[name]))
+        return _drawn(name, model or f"tf_efficientnet_lite{LITE[name]}", seed)
+    if not model:
+        return _of_extractor(name, efficientnet.load_network(LITE[name]))
     path = Path(checkpoint).expanduser() if checkpoint else None
     sha256 = None if path is None else file_sha256(path)
     return _of_extractor(name, zoo.load_network(model, path, sha256))
@@ -88,11 +81,7 @@ def _of_extractor(name: str, network: Network) -> Backbone:
 
 
 def _drawn(name: str, model: str, seed: int) -> Backbone:
-    if not timm.is_model(model):
-        raise InputError(
-            f"timm {timm.__version__} has no network {model!r}; accepted are the names of "
-            "timm.list_models(); choose one"
-        )
+    framing = framing_of(f"timm:{model}")
     with seeded(seed):
         net: Any = timm.create_model(model, pretrained=False)
     config = net.pretrained_cfg
@@ -101,5 +90,5 @@ def _drawn(name: str, model: str, seed: int) -> Backbone:
         net=net,
         mean=tuple(255 * value for value in config["mean"]),
         scale=tuple(255 * value for value in config["std"]),
-        framing=Framing(size=config["input_size"][-1]),
+        framing=framing,
     )

@@ -1,6 +1,7 @@
 """A trained network as arrays, and back to something that runs without torch."""
 
 import hashlib
+import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,13 +14,15 @@ from numpy.typing import NDArray
 from indexing.errors import ArtifactError
 from indexing.extractors.cache import cache_folder, staged
 from indexing.extractors.compiled import GRAPH_FILES, CompiledExtractor, open_folder
+from indexing.extractors.network import NetworkSpec
 
 if TYPE_CHECKING:
     from indexing.extractors.modules import Network
 
 __all__ = ["ExportedNetwork"]
 
-_FILES = (*GRAPH_FILES, "extractor.json")
+_MANIFEST = "extractor.json"
+_FILES = (*GRAPH_FILES, _MANIFEST)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +56,11 @@ class ExportedNetwork:
                     for name in _FILES
                 }
             )
+
+    @property
+    def spec(self) -> NetworkSpec:
+        """What is known of the network."""
+        return NetworkSpec.from_json(json.loads(self.files[_MANIFEST].tobytes())["network"])
 
     def to_arrays(self, prefix: str) -> dict[str, NDArray[np.generic]]:
         """Return the arrays that :meth:`from_arrays` takes, their names behind `prefix`."""

@@ -1,9 +1,10 @@
 """The learner that trains a multi-scale network on pictures."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,14 +12,20 @@ from numpy.typing import NDArray
 from indexing.errors import InputError
 from indexing.extractors.compiled import CompiledExtractor
 from indexing.extractors.export import export
+from indexing.pixels import Framing
 from learners.base import Batch, Needs
-from learners.losses import Loss
+from learners.losses import Loss, asymmetric_loss, loss_function
 from learners.multimodal.joint import JointHead
+from learners.multiscale.classifiers import Classifier, FeatureHead, LinearHead, RadialHead
 from learners.multiscale.exported import ExportedNetwork
+from learners.multiscale.names import framing_of
 from learners.network_learner import NetworkLearner
 from learners.parameters import real_number, true_or_false, whole_number
 from learners.tag_matrix import TagMatrix
-from learners.training import Augmentation, Precision, training_plan
+from learners.training import Augmentation, Precision, TrainingPlan, training_plan
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["MSCNN"]
 
@@ -37,22 +44,40 @@ class MSCNN(NetworkLearner):
 
     Parameters
     ----------
-    backbone : str, default="efficientnet-lite0"
-        That, ``efficientnet-lite2`` or ``timm:NAME[@CHECKPOINT]``; the paper's is
+    backbone : str, default="efficientnet-lite2"
+        That, ``efficientnet-lite0`` or ``timm:NAME[@CHECKPOINT]``; the paper's is
         ``timm:resnet101``.
+    size : int or None, default=None
+        Side of the squares that :attr:`framing` asks for; None = that of the backbone's own
+        training.
     pretrained : bool, default=True
         Whether the backbone begins with its weights; else they are drawn.
     fusion : bool, default=True
         False = the plain network: the mean of the last maps.
     n_trained_scales : int or None, default=1
         The backbone's last scales that are fine-tuned; 0 = none, None = all, as in the paper.
+    classifier : {"radial", "linear"}, default="radial"
+        What makes scores of the feature. Radial: the closed form of
+        :class:`learners.heads.Heads`, on the visual feature and the means of the maps of all
+        stages of the backbone. Linear: the paper's, trained
+        on the visual feature alone.
+    prior_correction : float, default=0.2
+        Of the radial one; as :class:`learners.heads.Heads` takes it.
+    views : int, default=2
+        Views of each training picture whose maps of the frozen scales are kept on disk while
+        the others are trained: as it is, mirrored, and drawn. Only those are trained on. 0 =
+        none are kept: the whole network runs every time, on pictures that are drawn anew.
     plan : {"adamw", "niu2017", "niu2017-coco"}, default="adamw"
         Of :data:`learners.training.PLANS`.
     epochs : int or None, default=None
         Of each stage, at most; None = as the plan says.
     learning_rate : float or None, default=None
         Of each stage; None = as the plan says.
-    loss : {"logistic", "asymmetric", "softmax", "warp"}, default="logistic"
+    loss : {"asymmetric", "logistic", "softmax", "warp"}, default="asymmetric"
+    gamma_negative, margin : float, default=4, 0.05
+        Of the asymmetric loss (:func:`learners.losses.asymmetric_loss`).
+    dropout : float, default=0.3
+        Of the visual feature, in the training of the network; in [0, 1).
     flips, crop : default=True, 0.3
         As :class:`learners.training.Augmentation` takes them.
     precision : {"mixed", "full"}, default="mixed"
@@ -71,7 +96,7 @@ class MSCNN(NetworkLearner):
         Training pictures, and their mean number of tags.
     network_ : ExportedNetwork or None
         Gives the visual feature; None where there was nothing to learn from.
-    head_ : JointHead or None
+    head_ : RadialHead, LinearHead or None
 
     Notes
     -----
@@ -87,14 +112,21 @@ class MSCNN(NetworkLearner):
     name: ClassVar[str] = "mscnn"
     needs: ClassVar[Needs] = Needs.PIXELS
 
-    backbone: str = "efficientnet-lite0"
+    backbone: str = "efficientnet-lite2"
+    size: int | None = None
     pretrained: bool = True
     fusion: bool = True
     n_trained_scales: int | None = 1
+    classifier: Classifier = Classifier.RADIAL
+    prior_correction: float = 0.2
+    views: int = 2
     plan: str = "adamw"
     epochs: int | None = None
     learning_rate: float | None = None
-    loss: Loss = Loss.LOGISTIC
+    loss: Loss = Loss.ASYMMETRIC
+    gamma_negative: float = 4.0
+    margin: float = 0.05
+    dropout: float = 0.3
     flips: bool = True
     crop: float = 0.3
     precision: Precision = Precision.MIXED
@@ -103,26 +135,40 @@ class MSCNN(NetworkLearner):
     seed: int = 0
 
     network_: ExportedNetwork | None = field(init=False, repr=False)
-    head_: JointHead | None = field(init=False, repr=False)
+    head_: FeatureHead | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         losses = [loss for loss in Loss if loss is not Loss.SQUARED]
-        for name, choices in (("loss", losses), ("precision", list(Precision))):
+        for name, choices in (
+            ("loss", losses),
+            ("precision", list(Precision)),
+            ("classifier", list(Classifier)),
+        ):
             given = getattr(self, name)
             if given not in choices:
                 raise InputError(
                     f"{name} is {given!r}; it is one of {', '.join(choices)}; choose one"
                 )
         self.loss, self.precision = Loss(self.loss), Precision(self.precision)
+        self.classifier = Classifier(self.classifier)
         for name in ("pretrained", "fusion", "quantity"):
             true_or_false(name, getattr(self, name))
+        if self.size is not None:
+            whole_number("size", self.size)
         if self.n_trained_scales is not None:
             whole_number("n_trained_scales", self.n_trained_scales, 0)
-        if real_number("held_out", self.held_out) >= 1:
-            raise InputError(f"held_out is {self.held_out:g}; it is below 1; lower it")
+        for name in ("held_out", "dropout", "margin"):
+            if real_number(name, getattr(self, name)) >= 1:
+                raise InputError(f"{name} is {getattr(self, name):g}; it is below 1; lower it")
+        if 0 < real_number("gamma_negative", self.gamma_negative) < 1:
+            raise InputError(
+                f"gamma_negative is {self.gamma_negative:g}; it is 0, or at least 1; change it"
+            )
+        real_number("prior_correction", self.prior_correction)
         Augmentation(flips=self.flips, crop=self.crop)
-        self._head()
+        whole_number("views", self.views, 0)
+        self._plan()
         self._opened: CompiledExtractor | None = None
 
     def extractor(self) -> CompiledExtractor:
@@ -157,20 +203,46 @@ class MSCNN(NetworkLearner):
         """
         export(self.extractor(), folder)
 
-    def _predict_quantities(self, batch: Batch) -> NDArray[np.float64] | None:
-        if self.head_ is None or self.head_.quantity_ is None:
-            return None
-        return self.head_.quantity_.predict(self._open().extract(_pixels(batch)))
+    @property
+    def framing(self) -> Framing:
+        """How pictures become the squares that the learner sees.
 
-    def _head(self) -> JointHead:
-        return JointHead(
-            plan=training_plan(self.plan).changed(
-                seed=self.seed, epochs=self.epochs, learning_rate=self.learning_rate
-            ),
-            loss=self.loss,
-            held_out=self.held_out,
-            quantity=self.quantity,
+        Raises
+        ------
+        InputError, ArtifactError, MissingDependencyError
+            If there is no such backbone.
+        """
+        if getattr(self, "network_", None) is not None:
+            return self._open().framing
+        framing = framing_of(self.backbone)
+        return framing if self.size is None else replace(framing, size=self.size)
+
+    def _predict_quantities(self, batch: Batch) -> NDArray[np.float64] | None:
+        return None if self.head_ is None else self.head_.quantities(self._features(batch))
+
+    def _plan(self) -> TrainingPlan:
+        return training_plan(self.plan).changed(
+            seed=self.seed, epochs=self.epochs, learning_rate=self.learning_rate
         )
+
+    def _head(self, blocks: tuple[int, ...]) -> FeatureHead:
+        plan = self._plan()
+        if self.classifier is Classifier.RADIAL:
+            return RadialHead(
+                blocks=blocks,
+                prior_correction=self.prior_correction,
+                seed=self.seed,
+                quantity=plan.quantity if self.quantity else None,
+                held_out=self.held_out,
+            )
+        return LinearHead(
+            JointHead(plan=plan, loss=self.loss, held_out=self.held_out, quantity=self.quantity)
+        )
+
+    def _loss(self) -> "Callable[[Tensor, Tensor], Tensor]":
+        if self.loss is Loss.ASYMMETRIC:
+            return partial(asymmetric_loss, gamma_negative=self.gamma_negative, margin=self.margin)
+        return loss_function(self.loss)
 
     def _fit(self, batch: Batch, tags: TagMatrix) -> None:
         self._count(tags)
@@ -180,16 +252,19 @@ class MSCNN(NetworkLearner):
         from learners.multiscale.backbones import open_backbone
         from learners.multiscale.training import train_multiscale
 
-        pixels, head = _pixels(batch), self._head()
+        pixels = _pixels(batch)
         network = train_multiscale(
             open_backbone(self.backbone, pretrained=self.pretrained, seed=self.seed),
             pixels,
             tags,
-            plan=head.plan,
-            loss=self.loss,
+            plan=self._plan(),
+            loss=self._loss(),
             fusion=self.fusion,
+            pools_stages=self.classifier is Classifier.RADIAL,
             n_trained_scales=self.n_trained_scales,
             augmentation=Augmentation(flips=self.flips, crop=self.crop),
+            n_views=self.views,
+            dropout=self.dropout,
             held_out=self.held_out,
             groups=batch.groups,
             precision=self.precision,
@@ -197,19 +272,23 @@ class MSCNN(NetworkLearner):
             on_progress=self._report,
         )
         self.network_ = ExportedNetwork.of(network)
-        self.head_ = head.fit(
-            self._open().extract(pixels),
-            None,
+        opened = self._open()
+        self._report("features of the trained network", 0, 0)
+        self.head_ = self._head(opened.blocks).fit(
+            opened.extract(pixels),
             tags,
             batch.groups,
             checkpoints=self._checkpoints,
             on_progress=self._report,
         )
 
+    def _features(self, batch: Batch) -> NDArray[np.float32]:
+        return self._open().extract(_pixels(batch))
+
     def _predict_scores(self, batch: Batch) -> NDArray[np.float32]:
         if self.head_ is None:
             return np.zeros((batch.n_queries, len(self.counts_)), np.float32)
-        scores = self.head_.scores(self._open().extract(_pixels(batch)))
+        scores = self.head_.scores(self._features(batch))
         scores[:, self.counts_ == 0] = -np.log(2 * self.n_images_ + 1)
         return scores
 
@@ -225,7 +304,7 @@ class MSCNN(NetworkLearner):
 
     def _rebase(self, tags: TagMatrix, columns: NDArray[np.int64]) -> None:
         self.counts_ = np.append(self.counts_, 0)[columns]
-        self.head_ = None if self.head_ is None else self.head_.taking(columns)
+        self.head_ = None if self.head_ is None else self.head_.taking(tags, columns)
 
     def _arrays(self) -> dict[str, NDArray[np.generic]]:
         facts = np.array([self.n_images_, self.mean_quantity_, self.head_ is not None])
@@ -241,7 +320,7 @@ class MSCNN(NetworkLearner):
         self.network_, self.head_ = None, None
         if facts[2]:
             self.network_ = ExportedNetwork.from_arrays(arrays, "network_")
-            self.head_ = self._head().restore(arrays, reads_tags=False)
+            self.head_ = self._head(self.network_.spec.blocks).restore(arrays)
 
 
 def _pixels(batch: Batch) -> NDArray[np.uint8]:

@@ -1,5 +1,6 @@
 """The multi-scale network: a backbone whose maps are fused, scale by scale; torch inside."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 from indexing.errors import InputError
 from indexing.extractors.modules import pool
+from learners.multiscale.steps import BackboneSteps
 
 __all__ = ["FusionBlock", "MultiScaleTower", "Scale"]
 
@@ -82,9 +84,13 @@ class MultiScaleTower(nn.Module):
         Side of the pictures, in pixels.
     fused : bool, default=True
         Whether there are fusion blocks; drawn from torch's generator.
+    pools_stages : bool, default=False
+        Whether the means of the maps behind every stage of the backbone are put behind the
+        visual feature; of its scales, where its steps cannot be followed.
 
     Attributes
     ----------
+    size : int
     scales : tuple of Scale
         Shapes of :math:`M_1, \dots, M_K`.
     fuses : bool
@@ -111,13 +117,16 @@ class MultiScaleTower(nn.Module):
 
     net: Any  # nn.Module says that its children's attributes may be tensors
 
-    def __init__(self, net: nn.Module, size: int, *, fused: bool = True) -> None:
+    def __init__(
+        self, net: nn.Module, size: int, *, fused: bool = True, pools_stages: bool = False
+    ) -> None:
         super().__init__()
         self.net = net
         self._levels = _last_at_each_resolution(net)
         if hasattr(net, "reset_classifier"):
             self.net.reset_classifier(0)
-        self._size = size
+        self.size = size
+        self._pools_stages = pools_stages
         self._pools_wider = False
         with torch.no_grad():
             self.net.eval()
@@ -126,6 +135,10 @@ class MultiScaleTower(nn.Module):
             # of places: then it is not what their stages gave.
             self._pools_wider = last.ndim == 4 and last.shape[2:] == maps[-1].shape[2:]
             maps = self.maps(self._picture())
+            # Its modules are those of `net`, and shall not be counted twice.
+            self._everything = (self._with_stages() if pools_stages else self.maps,)
+            stages = self._everything[0](self._picture())[len(maps) :]
+        self._stage_widths = tuple(stage.shape[1] for stage in stages)
         self.scales = tuple(Scale(level.shape[1], level.shape[2]) for level in maps)
         self.fuses = fused
         self.blocks = nn.ModuleList()
@@ -140,6 +153,14 @@ class MultiScaleTower(nn.Module):
         """Width of the visual feature."""
         return self.scales[-1].n_channels
 
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Widths of what :meth:`forward` puts side by side: the visual feature first."""
+        if not self._pools_stages:
+            return (self.n_dims,)
+        last = (self.n_dims,) if self.fuses else ()
+        return (self.n_dims, *self._stage_widths, *last)
+
     def maps(self, x: Tensor) -> list[Tensor]:
         r"""Return :math:`M_1, \dots, M_K` of float32 (n_images, 3, size, size), scaled."""
         last: Tensor
@@ -148,8 +169,45 @@ class MultiScaleTower(nn.Module):
         return [*maps[:-1], last] if self._pools_wider else maps
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the visual feature (n_images, n_dims) of float32 (n_images, 3, size, size)."""
-        levels = self.maps(x)
+        """Return the blocks of float32 (n_images, 3, size, size), side by side."""
+        if not self._pools_stages:
+            return self.feature(self.maps(x))
+        (everything,) = self._everything
+        given = everything(x)
+        levels, others = given[: len(self.scales)], given[len(self.scales) :]
+        # Without fusion the last maps are in the feature already.
+        others = [*others, levels[-1]] if self.fuses else others
+        return torch.cat([self.feature(levels), *map(pool, others)], dim=1)
+
+    def _with_stages(self) -> Callable[[Tensor], Sequence[Tensor]]:
+        r"""Return what gives :math:`M_1, \dots, M_K` and, behind them, the maps of the stages.
+
+        :math:`M_K` is not among these again. Where stages have their channels at the end, or
+        cannot be followed, the scales take their place.
+        """
+        steps = BackboneSteps.of(self.net, self.maps)
+        if steps is not None:
+            stages = [stage for stage in steps.stages if stage is not steps.maps[-1]]
+            part = steps.between([steps.picture], [*steps.maps, *stages])
+            if part is not None and all(
+                one.ndim == 4 and one.shape[2] == one.shape[3] for one in part(self._picture())
+            ):
+                return part
+
+        def of_scales(x: Tensor) -> Sequence[Tensor]:
+            maps = self.maps(x)
+            return [*maps, *maps[:-1]]
+
+        return of_scales
+
+    def feature(self, levels: Sequence[Tensor]) -> Tensor:
+        r"""Return the visual feature (n_images, n_dims) of maps.
+
+        Parameters
+        ----------
+        levels : sequence of Tensor
+            :math:`M_1, \dots, M_K`; without fusion the last one is enough.
+        """
         if not self.fuses:
             return pool(levels[-1])
         fused = levels[0]  # (n_images, channels, side, side)
@@ -212,7 +270,7 @@ class MultiScaleTower(nn.Module):
         return scales
 
     def _picture(self) -> Tensor:
-        return torch.zeros(1, 3, self._size, self._size)
+        return torch.zeros(1, 3, self.size, self.size)
 
 
 def _last_at_each_resolution(net: Any) -> list[int]:

@@ -1,5 +1,6 @@
 """Pictures as training material, each a little different every time it is seen."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from learners.parameters import real_number, true_or_false
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Augmentation", "PixelExamples"]
+__all__ = ["Augmentation", "PixelExamples", "seen_through"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,32 @@ class Augmentation:
         maps[:, :, 2] = shift
         return maps
 
+    def views(
+        self, picture: NDArray[np.uint8], n_views: int, rng: np.random.Generator
+    ) -> Iterator[NDArray[np.uint8]]:
+        """Yield a picture as it is, then mirrored where there are flips, then as it is drawn.
+
+        Parameters
+        ----------
+        picture : ndarray of uint8, shape (size, size, 3)
+        n_views : int
+            So many, at least 1.
+        rng : Generator
+        """
+        yield picture
+        n_drawn = n_views - 1
+        if self.flips and n_drawn:
+            yield picture[:, ::-1]
+            n_drawn -= 1
+        if n_drawn > 0:
+            pixels = np.repeat(picture[None], n_drawn, axis=0)  # (n_drawn, size, size, 3)
+            drawn = seen_through(pixels, self.windows(n_drawn, rng))
+            yield from drawn.round_().clamp_(0, 255).byte().numpy()
+
+    def n_views(self, wanted: int) -> int:
+        """Return how many of so many views differ from each other."""
+        return wanted if self.crop else min(wanted, 2 if self.flips else 1)
+
 
 class PixelExamples:
     """Pictures in memory with what is to be learned of them.
@@ -90,16 +117,32 @@ class PixelExamples:
         The input is uint8 (n, size, size, 3), float32 where something was drawn.
         """
         import torch
-        from torch.nn import functional
 
         pixels = torch.from_numpy(self.pixels[positions])  # (n, size, size, 3)
         targets = torch.from_numpy(self.targets[positions].astype(np.float32))
         if rng is None or self.augmentation is None:
             return (pixels,), targets
-        maps = torch.from_numpy(self.augmentation.windows(len(positions), rng))
-        channels_first = pixels.permute(0, 3, 1, 2).float()  # (n, 3, size, size)
-        grid = functional.affine_grid(maps, list(channels_first.shape), align_corners=False)
-        drawn = functional.grid_sample(
-            channels_first, grid, mode="bilinear", padding_mode="border", align_corners=False
-        )
-        return (drawn.permute(0, 2, 3, 1),), targets
+        maps = self.augmentation.windows(len(positions), rng)
+        return (seen_through(self.pixels[positions], maps),), targets
+
+
+def seen_through(pixels: NDArray[np.uint8], maps: NDArray[np.float32]) -> "Tensor":
+    """Return pictures as windows show them, float32 (n, size, size, 3), in 0 .. 255.
+
+    Parameters
+    ----------
+    pixels : ndarray of uint8, shape (n, size, size, 3)
+    maps : ndarray of float32, shape (n, 2, 3)
+        Of :meth:`Augmentation.windows`.
+    """
+    import torch
+    from torch.nn import functional
+
+    channels_first = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()  # (n, 3, size, size)
+    grid = functional.affine_grid(
+        torch.from_numpy(maps), list(channels_first.shape), align_corners=False
+    )
+    drawn = functional.grid_sample(
+        channels_first, grid, mode="bilinear", padding_mode="border", align_corners=False
+    )
+    return drawn.permute(0, 2, 3, 1)

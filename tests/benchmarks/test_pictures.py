@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from benchmarks.datasets import Dataset, content_groups, exercises
-from benchmarks.pictures import DEFAULT_FRAMING, PictureFiles, Pictures, framing_of
+from benchmarks.pictures import PictureFiles, Pictures
 from benchmarks.protocols import Protocol
 from indexing.errors import CorpusError
 from indexing.pixels import Framing, Resample, decode, read_picture
 from indexing.records import Corpus, ImageRecord
+from learners.framing import DEFAULT_FRAMING, framing_of
 from learners.table import make_learner
 from tests.engine.conftest import write_picture
 

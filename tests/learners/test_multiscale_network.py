@@ -202,6 +202,46 @@ def test_networks_of_other_families(name: str) -> None:
     assert len(network.blocks) == len(network.scales) - 1 >= 3
 
 
+@pytest.mark.parametrize(
+    ("name", "paths"),
+    [
+        ("test_resnet", ["conv1", "layer1", "layer2", "layer3"]),
+        ("test_efficientnet", [f"blocks.{number}" for number in range(5)]),
+        ("test_convnext", ["stem", *(f"stages.{number}" for number in range(4))]),
+    ],
+)
+@pytest.mark.parametrize("fused", [False, True])
+def test_every_stage_is_pooled_behind_the_feature(name, paths, fused) -> None:
+    with seeded(0):
+        net = timm.create_model(name, pretrained=False)
+        network = MultiScaleTower(net, 64, fused=fused, pools_stages=True)
+    pooled: dict[str, torch.Tensor] = {}
+    for path in paths:
+        net.get_submodule(path).register_forward_hook(
+            lambda module, given, output, path=path: pooled.update({path: output.mean((2, 3))})
+        )
+    x = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        output, maps = network(x), network.maps(x)
+        expected = [network.feature(maps), *pooled.values(), *([maps[-1].mean((2, 3))] * fused)]
+    torch.testing.assert_close(output, torch.cat(expected, dim=1))
+    assert network.widths == tuple(part.shape[1] for part in expected)
+    assert not any("everything" in key for key in network.state_dict())
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_scales_take_the_place_of_stages_with_channels_at_the_end(fused) -> None:
+    with seeded(0):
+        net = timm.create_model("test_mambaout", pretrained=False)
+        network = MultiScaleTower(net, 64, fused=fused, pools_stages=True)
+    assert network.widths == (64, 16, 32, 48, *([64] * fused))
+    x = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        maps = network.maps(x)
+        expected = [network.feature(maps), *(one.mean((2, 3)) for one in maps[: 3 + fused])]
+        torch.testing.assert_close(network(x), torch.cat(expected, dim=1))
+
+
 def test_networks_that_have_no_scales_are_refused() -> None:
     with pytest.raises(InputError, match="VisionTransformer gives maps of 1 resolutions; two or"):
         MultiScaleTower(timm.create_model("test_vit", pretrained=False), 160)
