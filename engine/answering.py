@@ -15,6 +15,7 @@ from engine.saying import least_probability, probabilities_of, quantities_of
 from engine.serving import Questions, Served, voters_of, votes_of
 from indexing.errors import InputError
 from indexing.index import Index
+from indexing.pixels import Framing
 from learners.ranking import rank_tags
 from learners.votes import tag_votes
 from learners.voting import NeighborVoting
@@ -100,8 +101,17 @@ class Answering:
         )
         added, removed = self._pictures.facts([query.content for query in queries])
         known = self._confirmed(own_places) | added
+
+        def squares(framing: Framing) -> NDArray[np.uint8]:
+            return np.stack([query.squares[framing] for query in queries])
+
         questions = Questions(
-            self._tagged, vectors, own_groups, self._blocks, (known & ~removed) | self._given
+            self._tagged,
+            vectors,
+            own_groups,
+            self._blocks,
+            (known & ~removed) | self._given,
+            squares,
         )
         batch = questions.batch(self._served)
         uncorrected = self._learner.predict_scores(batch)

@@ -17,6 +17,7 @@ from engine.results import BuildReport
 from engine.tagged import is_voter
 from engine.teaching import bring_features
 from engine.trained import trained_names
+from engine.training.unfinished import forget_unfinished
 from indexing.catalogue import Catalogue, assign_rows, load_catalogue
 from indexing.corpora import read_corpus
 from indexing.errors import ArtifactError, CorpusError, InputError
@@ -240,6 +241,7 @@ class _Build:
                 dropped |= made.dropped
                 self._on_progress("index", len(catalogue.entries), len(catalogue.entries))
             self._prune(catalogue, extracted.features)
+            forget_unfinished(self._folders.root)
         report = self._report(catalogue, manifest, extracted.n_extracted)
         return replace(report, is_changed=is_changed, dropped=dropped)
 

@@ -1,10 +1,12 @@
 """How good a learner is on tagged pictures that it has not seen."""
 
 import math
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.pixels import StoredPixels
 from engine.serving import Questions, Served
 from engine.tagged import TaggedPictures
 from engine.vectors import StoredVectors
@@ -65,6 +67,7 @@ def measure(
     held: TaggedPictures,
     vectors: StoredVectors,
     blocks: tuple[int, ...],
+    pixels: StoredPixels | None = None,
 ) -> dict[str, float | None]:
     """Measure a learner on pictures that it has not seen.
 
@@ -77,6 +80,8 @@ def measure(
     vectors : StoredVectors
     blocks : tuple of int
         Widths of the layers that the vectors are made of.
+    pixels : StoredPixels, optional
+        For learners that look at pictures.
 
     Returns
     -------
@@ -90,8 +95,9 @@ def measure(
     tie_breaks: list[tuple[NDArray[np.generic], ...]] = []
     for start in range(0, len(rows), _ASKED_AT_ONCE):
         asked = rows[start : start + _ASKED_AT_ONCE]
+        squares = None if pixels is None else partial(pixels, asked)
         nobody = np.full(len(asked), -1, np.int64)
-        batch = Questions(kept, vectors(asked), nobody, blocks).batch(served)
+        batch = Questions(kept, vectors(asked), nobody, blocks, squares=squares).batch(served)
         part = learner.predict_scores(batch)
         scores.append(part)
         tie_breaks.append(

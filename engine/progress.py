@@ -1,5 +1,6 @@
 """Progress bars on stderr: quiet where nobody watches."""
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,10 @@ from typing import Any, Self
 __all__ = ["ProgressBars", "waiting"]
 
 # By the last word of a stage, which may begin with what it is a stage of.
-_UNITS = {"pictures": "images", "words": "images", "neighbours": "images", "index": "vectors"}
+_UNITS = {
+    **dict.fromkeys(("pictures", "words", "neighbours", "cnn", "fusion"), "images"),
+    "index": "vectors",
+}
 # The unit brings its space; a rate is always one a second.
 _FORMAT = (
     "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}{unit} "
@@ -41,6 +45,27 @@ class ProgressBars:
         if stage != self._stage:
             self._start(stage, done, total)
         self._bar.update(done - self._bar.n)
+
+    def note(self, line: str) -> None:
+        """Leave a line above the bar."""
+        if not sys.stderr.isatty():
+            return
+        from tqdm import tqdm
+
+        tqdm.write(line, file=sys.stderr)
+
+    @contextmanager
+    def noting(self, logger: str) -> Iterator[None]:
+        """Note what a logger tells, as long as the context lasts."""
+        source, notes = logging.getLogger(logger), _Notes(self)
+        level = source.level
+        source.addHandler(notes)
+        source.setLevel(logging.INFO)
+        try:
+            yield
+        finally:
+            source.setLevel(level)
+            source.removeHandler(notes)
 
     def _start(self, stage: str, done: int, total: int) -> None:
         from tqdm import tqdm
@@ -90,6 +115,16 @@ class ProgressBars:
         trace: TracebackType | None,
     ) -> None:
         self._close(is_done=kind is None)
+
+
+class _Notes(logging.Handler):
+    def __init__(self, progress: ProgressBars) -> None:
+        super().__init__(logging.INFO)
+        self._progress = progress
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno == logging.INFO:  # warnings find their own way
+            self._progress.note(record.getMessage())
 
 
 def _screen() -> os.terminal_size:

@@ -2,10 +2,10 @@
 
 import contextlib
 import hashlib
-from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from indexing.extractors import FeatureExtractor
 from indexing.pixels import Framing, decode, read_picture
 from indexing.records import printable_path
 
-__all__ = ["Query", "Unreadable", "read_queries", "read_square"]
+__all__ = ["Query", "Seen", "Unreadable", "read_queries", "read_squares"]
 
 # Pictures that are answered together; more would only delay the first answer.
 _ANSWERED_TOGETHER = 256
@@ -33,11 +33,14 @@ class Query:
     content : bytes
         sha256 of the file.
     feature : ndarray of float32, shape (n_dims,)
+    squares : mapping of Framing to ndarray of uint8, each of shape (size, size, 3)
+        The picture as it was asked to be seen.
     """
 
     image: str
     content: bytes
     feature: NDArray[np.float32]
+    squares: Mapping[Framing, NDArray[np.uint8]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,9 @@ Asked: TypeAlias = Query | Unreadable
 
 
 def read_queries(
-    images: Sequence[str | Path], extractor: FeatureExtractor
+    images: Sequence[str | Path],
+    extractor: FeatureExtractor,
+    framings: Collection[Framing] = (),
 ) -> Iterator[list[Asked]]:
     """Read, decode and extract pictures; the network runs while the next ones are decoded.
 
@@ -60,6 +65,8 @@ def read_queries(
     ----------
     images : sequence of path
     extractor : FeatureExtractor
+    framings : collection of Framing, default=()
+        How else pictures are to be seen; each is read once.
 
     Yields
     ------
@@ -68,23 +75,25 @@ def read_queries(
     """
     order = _InOrder()
 
-    def frames() -> Generator[tuple[tuple[int, bytes], NDArray[np.uint8]], None, None]:
+    def frames() -> Generator[tuple[tuple[int, Seen], NDArray[np.uint8]], None, None]:
         framing = extractor.framing
         places = range(len(images))
-        work = run_ahead(places, lambda place: read_square(images[place], framing))
+        work = run_ahead(places, lambda place: read_squares(images[place], {framing, *framings}))
         with contextlib.closing(work) as readings:
             for place, read in readings:
                 if isinstance(read, Unreadable):
                     order.put(place, read)
                 else:
-                    content, pixels = read
-                    yield (place, content), pixels
+                    pixels = read.squares[framing]
+                    if framing not in framings:
+                        del read.squares[framing]
+                    yield (place, read), pixels
 
     with contextlib.closing(frames()) as source:
-        for (place, content), feature in extractor.stream(source):
+        for (place, seen), feature in extractor.stream(source):
             image = printable_path(images[place])
             if np.isfinite(feature).all():
-                order.put(place, Query(image, content, feature))
+                order.put(place, Query(image, seen.content, feature, seen.squares))
             else:
                 order.put(place, Unreadable(image, "unreadable: no finite feature comes of it"))
             if len(order) >= _ANSWERED_TOGETHER:
@@ -92,19 +101,26 @@ def read_queries(
     yield order.take()
 
 
-def read_square(
-    image: str | Path, framing: Framing
-) -> tuple[bytes, NDArray[np.uint8]] | Unreadable:
-    """Read and decode one picture.
+class Seen(NamedTuple):
+    """A picture as it is seen.
 
-    Returns
-    -------
-    tuple of (bytes, ndarray of uint8, shape (size, size, 3)) or Unreadable
-        The sha256 of the file and its pixels as a network sees them, or why there are none.
+    Parameters
+    ----------
+    content : bytes
+        sha256 of the file.
+    squares : dict of Framing to ndarray of uint8, each of shape (size, size, 3)
     """
+
+    content: bytes
+    squares: dict[Framing, NDArray[np.uint8]]
+
+
+def read_squares(image: str | Path, framings: Collection[Framing]) -> Seen | Unreadable:
+    """Read and decode one picture; return what was seen, or why nothing was."""
     try:
         data = read_picture(Path(image))
-        return hashlib.sha256(data).digest(), decode(data, framing)
+        squares = {framing: decode(data, framing) for framing in framings}
+        return Seen(hashlib.sha256(data).digest(), squares)
     except PictureError as error:
         return Unreadable(printable_path(image), _said(Path(image), error))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -9,11 +10,14 @@ from numpy.typing import NDArray
 
 from engine.given import half_of, told
 from engine.neighborhood import Search, Searchable, leave_one_out_neighbors
+from engine.pixels import StoredPixels
 from engine.tagged import TaggedPictures
 from engine.vectors import StoredVectors
 from indexing.errors import InputError
 from indexing.index import Index, Metric, Neighbors
+from indexing.pixels import Framing
 from learners.base import Batch, Needs, Space, TagLearner, TagMatrix
+from learners.framing import framing_of
 from learners.votes import Voters, voters
 from learners.voting import NeighborVoting
 
@@ -64,7 +68,8 @@ def training_batch(
     index: Index,
     vectors: StoredVectors,
     blocks: tuple[int, ...],
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    pixels: StoredPixels | None = None,
+    on_progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
 ) -> Batch:
     """Return what a learner reads of the tagged pictures to be fitted on them.
 
@@ -79,8 +84,10 @@ def training_batch(
     vectors : StoredVectors
     blocks : tuple of int
         Widths of the layers that the vectors are made of.
+    pixels : StoredPixels, optional
+        For learners that look at pictures.
     on_progress : callable, optional
-        Called with the pictures done and their number, while neighbours are searched.
+        Called with (stage, done, total) while neighbours are searched and pictures decoded.
 
     Raises
     ------
@@ -92,10 +99,10 @@ def training_batch(
     Tags as input are half of each picture's own, drawn: as if the others were asked for.
     """
     needs = learner.fit_needs
-    check_served(learner, needs)
+    check_served(learner, needs, gives_pixels=pixels is not None)
     rows = tagged.tags.rows
     reads_features = Needs.FEATURES in needs
-    tells_copies = reads_features or Needs.SCORES in needs
+    tells_copies = reads_features or bool(needs & (Needs.SCORES | Needs.PIXELS))
     neighbors = None
     if Needs.NEIGHBORS in needs:
         n_named = getattr(learner, "n_neighbors", tagged.tags.n_images)
@@ -106,14 +113,18 @@ def training_batch(
             vectors,
             min(n_named, max(1, tagged.tags.n_images)),
             unique_owner=bool(getattr(learner, "unique_owner", False)),
-            on_progress=on_progress,
+            on_progress=partial(on_progress, "neighbours"),
         )
+    squares = None
+    if pixels is not None and Needs.PIXELS in needs:
+        squares = pixels(rows, framing_of(learner), partial(on_progress, "pixels of pictures"))
     return Batch(
         features=vectors(rows) if reads_features else None,
         groups=tagged.groups if tells_copies else None,
         blocks=blocks if reads_features else None,
         neighbors=neighbors,
         tags=half_of(tagged.tags) if Needs.TAGS in needs else None,
+        pixels=squares,
     )
 
 
@@ -162,6 +173,9 @@ class Questions:
         Widths of the layers that the vectors are made of.
     given : ndarray of bool, shape (n_queries, n_tags), optional
         Tags that the pictures come with, for learners that read some; None = none.
+    squares : callable, optional
+        Gives the pictures, uint8 (n_queries, size, size, 3), as a framing shows them; for
+        learners that look at pictures.
     """
 
     def __init__(
@@ -171,12 +185,14 @@ class Questions:
         own_groups: NDArray[np.int64],
         blocks: tuple[int, ...],
         given: NDArray[np.bool_] | None = None,
+        squares: Callable[[Framing], NDArray[np.uint8]] | None = None,
     ) -> None:
         self._tagged = tagged
         self._vectors = vectors
         self._own_groups = own_groups
         self._blocks = blocks
         self._given = given
+        self._squares = squares
         self._searches: dict[int, Search] = {}
         self._batches: dict[int, tuple[Served, Batch]] = {}
 
@@ -194,7 +210,7 @@ class Questions:
 
     def _batch(self, served: Served) -> Batch:
         learner = served.learner
-        check_served(learner, learner.needs)
+        check_served(learner, learner.needs, gives_pixels=self._squares is not None)
         for one in (served, *served.members.values()):
             if Needs.NEIGHBORS in one.learner.needs:
                 self.search(one.index(), one.learner.space).foresee(n_neighbors_of(one.learner))
@@ -202,13 +218,17 @@ class Questions:
         if Needs.NEIGHBORS in learner.needs:
             search = self.search(served.index(), learner.space)
             neighbors = self._neighbors(learner, search)
+        squares = None
+        if self._squares is not None and Needs.PIXELS in learner.needs:
+            squares = self._squares(framing_of(learner))
         # A learner that reads nothing of the pictures must still know how many there are.
-        reads_features = Needs.FEATURES in learner.needs or neighbors is None
+        reads_features = Needs.FEATURES in learner.needs or (neighbors is None and squares is None)
         return Batch(
             features=self._vectors if reads_features else None,
             blocks=self._blocks if reads_features else None,
             neighbors=neighbors,
             tags=self._tags() if Needs.TAGS in learner.needs else None,
+            pixels=squares,
             scores=self._scores(served) if Needs.SCORES in learner.needs else None,
         )
 
@@ -265,16 +285,25 @@ def n_neighbors_of(learner: TagLearner) -> int:
     return named if isinstance(named, int) else 1
 
 
-def check_served(learner: TagLearner, needs: Needs) -> None:
+def check_served(learner: TagLearner, needs: Needs, *, gives_pixels: bool = True) -> None:
     """Refuse a learner that needs what a workspace does not hold.
+
+    Parameters
+    ----------
+    learner : TagLearner
+    needs : Needs
+        What it reads.
+    gives_pixels : bool, default=True
+        Whether pictures are at hand.
 
     Raises
     ------
     InputError
-        It needs more than features, tags, neighbours and, where it mixes others, their scores;
+        It needs more than features, pixels, tags, neighbours and, where it mixes others, their
+        scores;
         or it needs neighbours and does not say who of them votes, or how many it reads.
     """
-    unserved = needs & ~_SERVED
+    unserved = needs & ~(_SERVED | Needs.PIXELS if gives_pixels else _SERVED)
     if isinstance(learner, MixesMembers):
         unserved &= ~Needs.SCORES
     counts = isinstance(learner, NeighborVoting | MixesMembers)

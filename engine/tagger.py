@@ -32,6 +32,7 @@ from indexing.extractors import FeatureExtractor
 from indexing.index import Index, VectorTransform, load_index
 from indexing.records import printable_path
 from learners.base import Batch, Needs, TagLearner
+from learners.framing import framing_of
 from learners.table import make_learner
 
 __all__ = ["Tagger"]
@@ -263,6 +264,11 @@ class Tagger:
         voting = served.voting
         explainer = Explainer(self.tagged, self.entries) if explain else None
         emission = emission or Emission()
+        framings = {
+            framing_of(one.learner)
+            for one in (served, *served.members.values())
+            if Needs.PIXELS in one.learner.needs
+        }
         answering = Answering(
             served,
             self.pictures,
@@ -273,7 +279,7 @@ class Tagger:
             given_columns(given, self.tagged.vocabulary),
         )
         started = time.perf_counter()
-        runs: Iterable[list[Query | Unreadable]] = read_queries(images, self.extractor)
+        runs: Iterable[list[Query | Unreadable]] = read_queries(images, self.extractor, framings)
         if together:
             runs = [[asked for run in runs for asked in run]]
         for run in runs:

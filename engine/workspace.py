@@ -134,6 +134,29 @@ class Workspace:
         self._opened = None
         return report
 
+    def export(self, learner: str, folder: str | os.PathLike[str]) -> None:
+        """Write the network of a trained learner into a folder, for ``compiled:FOLDER``.
+
+        Parameters
+        ----------
+        learner : str
+        folder : path
+            Must not exist, or be empty.
+
+        Raises
+        ------
+        InputError
+            No learner here has that name, it has no network, or the folder has content.
+        """
+        from engine.training.trainable import ExportsNetwork
+
+        name, fitted = self._tagger().learner(learner)
+        if not isinstance(fitted, ExportsNetwork):
+            raise InputError(
+                f"the learner {name!r} has no network of its own; mscnn has one; train that"
+            )
+        fitted.export(Path(folder).expanduser())
+
     def teach(
         self,
         image: str | os.PathLike[str],

@@ -41,6 +41,14 @@ _WORTH_SETTING = {
         "tag_weight": "of votes: how much of what given tags say of the others is added",
         "n_units": "of votes: pictures that vote, at most; fewer train faster",
     },
+    "mscnn": {
+        "backbone": "efficientnet-lite0, or timm:NAME@FILE",
+        "size": "pixels a side; null = as the backbone was trained",
+        "fusion": "false: without the blocks that bring scales together",
+        "n_trained_scales": "last scales that are fine-tuned; 0 = none, null = all",
+        "plan": "adamw, or niu2017 for the rates of the paper",
+        "epochs": "of each stage, at most; null = as the plan says",
+    },
 }
 _EXAMPLE = "\b\nExample:"
 
@@ -91,6 +99,12 @@ def _settings_help() -> str:
 @click.option(
     "--replace", is_flag=True, help="Take the new one even where the earlier one was better."
 )
+@click.option(
+    "--export",
+    "exported",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Also write its network there, for 'engine build --extractor compiled:FOLDER'.",
+)
 @device_option
 @workspace_option
 @json_option
@@ -99,18 +113,20 @@ def train(
     goal: str | None,
     settings: tuple[str, ...],
     replace: bool,
+    exported: Path | None,
     device: str,
     workspace: Path | None,
     as_json: bool,
 ) -> None:
-    """Train LEARNER (hybrid, tagprop or heads) on the tagged pictures of a workspace.
+    """Train LEARNER (hybrid, tagprop, heads or mscnn) on the tagged pictures of a workspace.
 
     It is measured on pictures that it has not seen, beside knn, and then trained on all of
     them. Where it is no worse than knn, 'engine tag' uses it from then on. An earlier training
     that was better is kept. Nothing else changes: knn, tagvote and search answer as before.
 
     The hybrid, which is trained where no learner is named, mixes the others and knows how sure
-    it is; its members are trained with it. That takes minutes.
+    it is; its members are trained with it. That takes minutes. mscnn reads the pictures again
+    and takes longer; where it was stopped, the same command goes on.
 
     \b
     Example:
@@ -121,7 +137,9 @@ def train(
     from engine.generations import find_workspace
     from engine.progress import ProgressBars
     from engine.training import train_workspace
-    from engine.training.trainable import DEFAULT
+    from engine.training.trainable import DEFAULT, check_exportable
+    from engine.training.unfinished import is_unfinished
+    from engine.workspace import Workspace
 
     learner = learner or DEFAULT
     params = parse_settings(settings)
@@ -133,14 +151,23 @@ def train(
             )
         params["goal"] = goal
     root = find_workspace(workspace)
+    if exported is not None:
+        check_exportable(learner, exported)
     try:
-        with ProgressBars() as progress:
+        with ProgressBars() as progress, progress.noting("learners.training"):
             report = train_workspace(
                 root, learner, params, replace=replace, device=device, on_progress=progress
             )
     except KeyboardInterrupt:
-        click.echo("Stopped: the workspace is as it was before.", err=True)
+        click.echo(
+            "Stopped: the workspace answers as before, and the same command goes on."
+            if is_unfinished(root, learner)
+            else "Stopped: the workspace is as it was before.",
+            err=True,
+        )
         raise click.exceptions.Exit(EXIT_INTERRUPTED) from None
+    if exported is not None:
+        Workspace(root, device=device).export(learner, exported)
     if as_json:
         click.echo(json.dumps(report.to_json(), ensure_ascii=False))
     else:

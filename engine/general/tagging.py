@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from engine.emission import LEAST_PROBABILITY, Emission
 from engine.general.texture import TEXTURE, looks_the_same_everywhere
 from engine.general.vocabulary import GeneralWords, load_general_words
-from engine.queries import Unreadable, read_square
+from engine.queries import Unreadable, read_squares
 from engine.results import RankedTag, TagAnswer
 from indexing.ahead import run_ahead
 from indexing.errors import InputError
@@ -93,12 +93,12 @@ class GeneralTagger:
         started = time.perf_counter()
         for start in range(0, len(images), _TOGETHER):
             part = images[start : start + _TOGETHER]
-            with closing(run_ahead(part, lambda image: read_square(image, framing))) as reading:
-                squares = [read for _, read in reading]
-            readable = [read[1] for read in squares if not isinstance(read, Unreadable)]
+            with closing(run_ahead(part, lambda image: read_squares(image, [framing]))) as reading:
+                seen = [read for _, read in reading]
+            readable = [one.squares[framing] for one in seen if not isinstance(one, Unreadable)]
             answers = iter(self._answers(readable, emission))
             seconds = (time.perf_counter() - started) / max(1, len(readable))
-            for image, read in zip(part, squares, strict=True):
+            for image, read in zip(part, seen, strict=True):
                 shown = printable_path(image)
                 if isinstance(read, Unreadable):
                     yield TagAnswer(shown, GENERAL, error=read.error)

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,13 @@ from engine.generations import WholeGeneration
 from engine.held_out import hold_out
 from engine.network import open_recorded
 from engine.own_index import build_own_index
+from engine.pixels import StoredPixels
 from engine.serving import Served, training_batch
 from engine.tagged import TaggedPictures
 from engine.trained import load_learner, load_own_index, trained_folder
 from engine.training.word_space import with_words
 from engine.vectors import StoredVectors
+from indexing.catalogue import load_catalogue
 from indexing.errors import InputError
 from indexing.extractors import FeatureExtractor
 from indexing.index import Index, VectorTransform, load_index
@@ -85,6 +87,7 @@ class Material:
     index : Index
         Of all vectors as they are.
     vectors : StoredVectors
+    pixels : StoredPixels
     blocks : tuple of int
         Widths of the layers that the vectors are made of.
     factory : str
@@ -98,6 +101,7 @@ class Material:
     tagged: TaggedPictures
     index: Index
     vectors: StoredVectors
+    pixels: StoredPixels
     blocks: tuple[int, ...]
     factory: str
     device: str
@@ -117,6 +121,7 @@ class Material:
             tagged=tagged,
             index=load_index(found.folder / "index", device=device),
             vectors=StoredVectors(tagged.contents_by_row(), features, transform),
+            pixels=StoredPixels(load_catalogue(found.folder).by_row(), root),
             blocks=tuple(extractor["blocks"]),
             factory=found.manifest["settings"]["index"],
             device=device,
@@ -139,7 +144,12 @@ class Material:
         return self.tagged.take(self.places[1])
 
     def fit(
-        self, name: str, params: Mapping[str, Any], tagged: TaggedPictures, on_progress: Progress
+        self,
+        name: str,
+        params: Mapping[str, Any],
+        tagged: TaggedPictures,
+        on_progress: Progress,
+        prepare: Callable[[TagLearner], None] = lambda learner: None,
     ) -> Fitted:
         """Fit a learner on some of the pictures.
 
@@ -152,21 +162,27 @@ class Material:
             All, or some of them.
         on_progress : callable
             Called with (stage, done, total).
+        prepare : callable, optional
+            Called with the learner before it is fitted.
 
         Raises
         ------
         InputError
             The learner needs what a workspace does not hold.
+        CorpusError
+            It looks at pictures, and the file of one has gone or changed.
         """
         started = time.perf_counter()
         learner = make_learner(name, **params)
+        prepare(learner)
         batch = training_batch(
             learner,
             tagged,
             self.index,
             self.vectors,
             self.blocks,
-            partial(on_progress, "neighbours"),
+            self.pixels,
+            on_progress,
         )
         on_progress("training", 0, 0)
         if Needs.WORDS in learner.fit_needs:

@@ -196,7 +196,8 @@ def _fit_mixture(
         material.index,
         material.vectors,
         material.blocks,
-        partial(on_progress, "neighbours"),
+        material.pixels,
+        on_progress,
     )
     learner.fit(replace(batch, scores=unseen), tagged.tags, on_progress)
     return Fitted(learner, None, tagged)
@@ -213,11 +214,13 @@ def _scores(
             fitted_on.groups[places[0]] if places else -1
             for places in (fitted_on.places_of(one.tobytes()) for one in asked.contents[part])
         ]
+        rows = asked.tags.rows[part]
         questions = Questions(
             fitted_on,
-            material.vectors(asked.tags.rows[part]),
+            material.vectors(rows),
             np.array(own_groups, np.int64),
             material.blocks,
+            squares=partial(material.pixels, rows),
         )
         parts.append(served.learner.predict_scores(questions.batch(served)))
     return np.concatenate(parts)

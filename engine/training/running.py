@@ -29,6 +29,7 @@ from engine.training.trials import (
     staged,
     try_out,
 )
+from engine.training.unfinished import UnfinishedTraining
 from engine.training_report import MixedMember, TrainingReport
 from indexing.errors import ArtifactError
 from indexing.records import printable_path
@@ -37,6 +38,9 @@ from learners.base import Progress
 from learners.table import make_learner
 
 __all__ = ["train_workspace"]
+
+# Folders of the states of the two fits.
+_HELD_OUT, _EVERYTHING = "held-out", "everything"
 
 
 def train_workspace(
@@ -52,9 +56,10 @@ def train_workspace(
 
     It is fitted twice: without some of the pictures, to be measured on those beside knn, and
     then on all of them. Where one of its name was measured on the same votes and was better,
-    that is kept and nothing is written. Stopped or failed at any moment, the workspace is as
-    before. One that mixes others is trained with its members; each of these is kept under its
-    own name too, unless one that is better lies there.
+    that is kept and nothing is written. Stopped or failed at any moment, the workspace answers as
+    before; a learner that keeps the state of its fit goes on from there the next time. One that
+    mixes others is trained with its members; each of these is kept under its own name too, unless
+    one that is better lies there.
 
     Parameters
     ----------
@@ -121,17 +126,35 @@ def train_workspace(
                 manifest = keep(folders, found, {name: ready})
                 return report(ready.entry, manifest["learners"])
             before = measured_knn(material, known["knn"]["params"], told)
+            unfinished = UnfinishedTraining(root, name, params, material.tagged)
+            if unfinished.begin():
+                told("going on where it was stopped", 0, 0)
             trial = (
                 try_out_mixed(material, name, params, members, told)
                 if members
-                else try_out(material, name, params, told)
+                else try_out(
+                    material,
+                    name,
+                    params,
+                    told,
+                    lambda learner: unfinished.keep(learner, _HELD_OUT),
+                )
             )
             earlier = comparable(known.get(name), material.held.tags.n_images, goal)
             if not replace and is_worse(trial.figures, earlier, decisive):
+                unfinished.forget()
                 entry = _tried(trial, material, before)
                 return report(entry, known, earlier=earlier, is_written=False)
-            trained = _trained(material, found, trial, before, told)
+            trained = _trained(
+                material,
+                found,
+                trial,
+                before,
+                told,
+                lambda learner: unfinished.keep(learner, _EVERYTHING),
+            )
         manifest = keep(folders, found, _under_their_names(name, trained, known, decisive, replace))
+        unfinished.forget()
     return report(trained.entry, manifest["learners"], earlier=earlier)
 
 
@@ -155,12 +178,14 @@ def _trained(
     trial: Trial,
     before: Mapping[str, float | None],
     on_progress: Progress,
+    prepare: Callable[[TagLearner], None],
 ) -> Trained:
     """Fit a learner that was tried on all tagged pictures, with its members if it has some."""
     describe = partial(Trained.of, n_held=material.held.tags.n_images, before=before)
     if not isinstance(trial, MixedTrial):
         told = staged(on_progress, ON_EVERYTHING)
-        return describe(trial, material.fit(trial.name, trial.settings, material.tagged, told))
+        alone = material.fit(trial.name, trial.settings, material.tagged, told, prepare)
+        return describe(trial, alone)
     ready = {
         name: fitted
         for name, one in trial.members.items()

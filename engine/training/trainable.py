@@ -1,17 +1,27 @@
 """Which learners are trained, and what is asked of them before any work."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from indexing.errors import InputError
-from learners.table import LEARNERS, make_learner
+from indexing.records import printable_path
+from learners.table import LEARNERS, learner_class, make_learner
 
-__all__ = ["DEFAULT", "TRAINABLE", "ChoosesParams", "check_trainable", "is_trainable"]
+__all__ = [
+    "DEFAULT",
+    "TRAINABLE",
+    "ChoosesParams",
+    "ExportsNetwork",
+    "check_exportable",
+    "check_trainable",
+    "is_trainable",
+]
 
 DEFAULT = "hybrid"
 """What is trained where nobody is named."""
 
-TRAINABLE = ("hybrid", "heads", "multimodal", "tagprop", "words")
+TRAINABLE = ("hybrid", "heads", "mscnn", "multimodal", "tagprop", "words")
 """Learners that are worth training; the others need none, or are there to be compared with."""
 
 
@@ -21,6 +31,33 @@ class ChoosesParams(Protocol):
 
     def refit_params(self) -> dict[str, Any]:
         """Return what was chosen, as hyper-parameters of a fit that need not choose again."""
+
+
+@runtime_checkable
+class ExportsNetwork(Protocol):
+    """A learner whose network can be an extractor."""
+
+    def export(self, folder: Path, /) -> None:
+        """Write the network into a folder that opens as ``compiled:PATH``."""
+
+
+def check_exportable(name: str, folder: Path) -> None:
+    """Refuse a learner without a network, or a folder with content, before anything is trained.
+
+    Raises
+    ------
+    InputError
+        The learner has no network, or the folder has content.
+    """
+    if name in LEARNERS and not issubclass(learner_class(name), ExportsNetwork):
+        raise InputError(
+            f"the learner {name!r} has no network of its own; mscnn has one; leave --export out"
+        )
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(
+            f"{printable_path(folder)} has content; a new or an empty folder is accepted; "
+            "choose another"
+        )
 
 
 def is_trainable(name: str) -> bool:

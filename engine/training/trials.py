@@ -1,7 +1,7 @@
 """Try a learner on pictures that it has not seen, before it is trained on everything."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from engine.serving import Served
 from engine.trained import in_tenths, is_trained
 from engine.training.material import Material
 from engine.training.trainable import ChoosesParams
-from learners.base import Batch, Progress
+from learners.base import Batch, Progress, TagLearner
 from learners.table import make_learner
 
 __all__ = [
@@ -65,7 +65,11 @@ def measured_knn(material: Material, params: Mapping[str, Any], on_progress: Pro
 
 
 def try_out(
-    material: Material, name: str, params: Mapping[str, Any], on_progress: Progress
+    material: Material,
+    name: str,
+    params: Mapping[str, Any],
+    on_progress: Progress,
+    prepare: Callable[[TagLearner], None] = lambda learner: None,
 ) -> Trial:
     """Fit a learner without the held-out pictures and measure it on them.
 
@@ -77,9 +81,12 @@ def try_out(
         Its hyper-parameters; the others have their defaults.
     on_progress : callable
         Called with (stage, done, total).
+    prepare : callable, optional
+        Called with the learner before it is fitted.
     """
     started = time.perf_counter()
-    fitted = material.fit(name, params, material.kept, staged(on_progress, ON_HELD_OUT))
+    told = staged(on_progress, ON_HELD_OUT)
+    fitted = material.fit(name, params, material.kept, told, prepare)
     on_progress(f"{ON_HELD_OUT}: {name}", 0, 0)
     served = material.served(fitted)
     learner = fitted.learner
@@ -100,7 +107,14 @@ def staged(on_progress: Progress, on_what: str) -> Progress:
 
 def measured(material: Material, served: Served) -> Figures:
     """Measure a learner that was fitted on what is kept, on the held-out pictures."""
-    return measure(served, material.kept, material.held, material.vectors, material.blocks)
+    return measure(
+        served,
+        material.kept,
+        material.held,
+        material.vectors,
+        material.blocks,
+        material.pixels,
+    )
 
 
 def comparable(
