@@ -300,8 +300,7 @@ def check_served(learner: TagLearner, needs: Needs, *, gives_pixels: bool = True
     ------
     InputError
         It needs more than features, pixels, tags, neighbours and, where it mixes others, their
-        scores;
-        or it needs neighbours and does not say who of them votes, or how many it reads.
+        scores; or it needs neighbours and does not say who of them votes, or how many it reads.
     """
     unserved = needs & ~(_SERVED | Needs.PIXELS if gives_pixels else _SERVED)
     if isinstance(learner, MixesMembers):
@@ -310,6 +309,6 @@ def check_served(learner: TagLearner, needs: Needs, *, gives_pixels: bool = True
     if unserved or (Needs.NEIGHBORS in learner.needs and not counts):
         raise InputError(
             f"the learner {learner.name!r} needs more than a workspace holds "
-            f"({(unserved or Needs.NEIGHBORS).name}); features of pictures, tags, and neighbours "
-            "for those that vote, are what it gives; choose another learner"
+            f"({(unserved or Needs.NEIGHBORS).name}); features and pixels of pictures, tags, "
+            "and neighbours for those that vote, are what it gives; choose another learner"
         )

@@ -54,7 +54,7 @@ class MSCNN(NetworkLearner):
         Whether the backbone begins with its weights; else they are drawn.
     fusion : bool, default=True
         False = the plain network: the mean of the last maps.
-    n_trained_scales : int or None, default=1
+    n_trained_scales : int or None, default=0
         The backbone's last scales that are fine-tuned; 0 = none, None = all, as in the paper.
     classifier : {"radial", "linear"}, default="radial"
         What makes scores of the feature. Radial: the closed form of
@@ -116,7 +116,7 @@ class MSCNN(NetworkLearner):
     size: int | None = None
     pretrained: bool = True
     fusion: bool = True
-    n_trained_scales: int | None = 1
+    n_trained_scales: int | None = 0
     classifier: Classifier = Classifier.RADIAL
     prior_correction: float = 0.2
     views: int = 2

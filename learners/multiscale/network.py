@@ -1,7 +1,9 @@
 """The multi-scale network: a backbone whose maps are fused, scale by scale; torch inside."""
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 import torch
@@ -93,6 +95,8 @@ class MultiScaleTower(nn.Module):
     size : int
     scales : tuple of Scale
         Shapes of :math:`M_1, \dots, M_K`.
+    original : torch.nn.Module or None
+        The backbone as it was, once :meth:`keep_original` was called.
     fuses : bool
         Whether the blocks are used now; where they are not, they are not trained either.
 
@@ -136,10 +140,12 @@ class MultiScaleTower(nn.Module):
             self._pools_wider = last.ndim == 4 and last.shape[2:] == maps[-1].shape[2:]
             maps = self.maps(self._picture())
             # Its modules are those of `net`, and shall not be counted twice.
-            self._everything = (self._with_stages() if pools_stages else self.maps,)
+            self._everything = (self._with_stages(net) if pools_stages else self.maps,)
             stages = self._everything[0](self._picture())[len(maps) :]
         self._stage_widths = tuple(stage.shape[1] for stage in stages)
         self.scales = tuple(Scale(level.shape[1], level.shape[2]) for level in maps)
+        self.original: nn.Module | None = None
+        self._behind: tuple[nn.Module | None, int] = (None, 0)
         self.fuses = fused
         self.blocks = nn.ModuleList()
         if fused:
@@ -158,15 +164,37 @@ class MultiScaleTower(nn.Module):
         """Widths of what :meth:`forward` puts side by side: the visual feature first."""
         if not self._pools_stages:
             return (self.n_dims,)
-        last = (self.n_dims,) if self.fuses else ()
+        last = (self.n_dims,) if self.fuses or self.original is not None else ()
         return (self.n_dims, *self._stage_widths, *last)
 
     def maps(self, x: Tensor) -> list[Tensor]:
         r"""Return :math:`M_1, \dots, M_K` of float32 (n_images, 3, size, size), scaled."""
+        return self._maps_of(self.net, x)
+
+    def _maps_of(self, net: Any, x: Tensor) -> list[Tensor]:
         last: Tensor
         maps: list[Tensor]
-        last, maps = self.net.forward_intermediates(x, indices=self._levels)
+        last, maps = net.forward_intermediates(x, indices=self._levels)
         return [*maps[:-1], last] if self._pools_wider else maps
+
+    def keep_original(self, n_trained_scales: int | None) -> None:
+        """Pool the stages of the backbone as it is now, whatever is trained of it later.
+
+        Parameters
+        ----------
+        n_trained_scales : int or None
+            The backbone's last scales that will change; None = all. Only these are computed
+            twice, where the steps of the backbone can be followed.
+        """
+        original = copy.deepcopy(self.net).eval().requires_grad_(False)
+        with torch.no_grad():
+            self._everything = (self._with_stages(original),)
+        self.original = original
+        n_frozen = len(self.scales) - (n_trained_scales or len(self.scales))
+        steps = BackboneSteps.of(self.net, self.maps) if n_frozen > 0 else None
+        if steps is not None:
+            tail = steps.between(steps.maps[n_frozen - 1 : n_frozen], steps.maps[n_frozen:])
+            self._behind = (tail, n_frozen)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the blocks of float32 (n_images, 3, size, size), side by side."""
@@ -175,17 +203,24 @@ class MultiScaleTower(nn.Module):
         (everything,) = self._everything
         given = everything(x)
         levels, others = given[: len(self.scales)], given[len(self.scales) :]
-        # Without fusion the last maps are in the feature already.
-        others = [*others, levels[-1]] if self.fuses else others
+        # Without fusion the last maps are in the feature already, unless they were trained.
+        if self.fuses or self.original is not None:
+            others = [*others, levels[-1]]
+        if self.original is not None:
+            tail, n_frozen = self._behind
+            if tail is None:
+                levels = self.maps(x)
+            else:
+                levels = [*levels[:n_frozen], *tail(levels[n_frozen - 1])]
         return torch.cat([self.feature(levels), *map(pool, others)], dim=1)
 
-    def _with_stages(self) -> Callable[[Tensor], Sequence[Tensor]]:
+    def _with_stages(self, net: nn.Module) -> Callable[[Tensor], Sequence[Tensor]]:
         r"""Return what gives :math:`M_1, \dots, M_K` and, behind them, the maps of the stages.
 
         :math:`M_K` is not among these again. Where stages have their channels at the end, or
         cannot be followed, the scales take their place.
         """
-        steps = BackboneSteps.of(self.net, self.maps)
+        steps = BackboneSteps.of(net, partial(self._maps_of, net))
         if steps is not None:
             stages = [stage for stage in steps.stages if stage is not steps.maps[-1]]
             part = steps.between([steps.picture], [*steps.maps, *stages])
@@ -195,7 +230,7 @@ class MultiScaleTower(nn.Module):
                 return part
 
         def of_scales(x: Tensor) -> Sequence[Tensor]:
-            maps = self.maps(x)
+            maps = self._maps_of(net, x)
             return [*maps, *maps[:-1]]
 
         return of_scales
@@ -245,6 +280,8 @@ class MultiScaleTower(nn.Module):
         """Switch to training or evaluation mode; what is frozen stays in evaluation."""
         super().train(mode)
         if mode:
+            if self.original is not None:
+                self.original.eval()
             for module in (*self.net.modules(), *self.blocks.modules()):
                 weights = list(module.parameters())
                 if weights and not any(one.requires_grad for one in weights):

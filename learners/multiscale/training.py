@@ -76,7 +76,8 @@ def train_multiscale(
     fusion : bool, default=True
         Whether there are fusion blocks.
     pools_stages : bool, default=False
-        Whether the output ends in the means of the maps of the backbone's stages.
+        Whether the output ends in the means of the maps of the backbone's stages, as they were
+        before anything was trained.
     n_trained_scales : int or None, default=None
         The backbone's last scales that are fine-tuned; 0 = none, None = all.
     augmentation : Augmentation, optional
@@ -108,6 +109,8 @@ def train_multiscale(
     with seeded(plan.fusion.seed):
         tower = MultiScaleTower(backbone.net, size, fused=fusion, pools_stages=pools_stages)
         classifier = nn.Linear(tower.n_dims, tags.n_tags)
+    if pools_stages and n_trained_scales != 0:
+        tower.keep_original(n_trained_scales)
     prior = (tags.counts + 0.5) / (tags.n_images + 1)
     with torch.no_grad():
         classifier.weight.zero_()

@@ -229,6 +229,36 @@ def test_every_stage_is_pooled_behind_the_feature(name, paths, fused) -> None:
     assert not any("everything" in key for key in network.state_dict())
 
 
+@pytest.mark.parametrize("name", ["test_resnet", "test_efficientnet", "test_mambaout"])
+@pytest.mark.parametrize("n_scales", [1, 2, None])
+@pytest.mark.parametrize("fused", [False, True])
+def test_stages_are_pooled_as_they_were_whatever_is_trained(name, n_scales, fused) -> None:
+    def made() -> MultiScaleTower:
+        with seeded(0):
+            net = timm.create_model(name, pretrained=False)
+            return MultiScaleTower(net, 64, fused=fused, pools_stages=True)
+
+    before, network = made(), made()
+    x = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        network.keep_original(n_scales)
+        # As long as nothing is trained, it only gives the last maps too where they were not.
+        old = before(x)
+        last = before.maps(x)[-1].mean((2, 3))
+        expected = old if fused else torch.cat([old, last], dim=1)
+        torch.testing.assert_close(network(x), expected)
+        network.training_only(n_scales=n_scales, blocks=fused).train()
+        for weights in network.net.parameters():
+            if weights.requires_grad:
+                weights.add_(0.1)
+        assert not any(module.training for module in network.original.modules())
+        network.eval()
+        feature, *others = network(x).split(network.widths, dim=1)
+        torch.testing.assert_close(feature, network.feature(network.maps(x)))
+        assert (feature - old[:, : network.n_dims]).abs().max() > 1e-3
+        torch.testing.assert_close(torch.cat(others, dim=1), expected[:, network.n_dims :])
+
+
 @pytest.mark.parametrize("fused", [False, True])
 def test_scales_take_the_place_of_stages_with_channels_at_the_end(fused) -> None:
     with seeded(0):
