@@ -20,12 +20,13 @@ import logging
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.pixels import StoredPixels
 from engine.saying import probabilities_of
 from engine.serving import Questions
 from indexing.catalogue import Entry
@@ -173,15 +174,19 @@ class IndexedPictures:
         tagged, served = tagger.tagged, tagger.served(name)
         learner = served.learner
         contents = self._contents
+        rows = np.array([entry.row for entry in self.entries], np.int64)
+        pixels = StoredPixels(tagger.indexed, tagger.root)
         found: dict[str, list[NDArray[Any]]] = {}
         start = 0
         with tagger.waiting(f"asking {name} about {len(contents):,} pictures, once"):
             for vectors in self.vectors():
                 part = contents[start : start + len(vectors)]
+                squares = partial(pixels, rows[start : start + len(vectors)])
                 start += len(vectors)
                 places = [tagged.places_of(content) for content in part]
                 own = [tagged.groups[place[0]] if place else -1 for place in places]
-                questions = Questions(tagged, vectors, np.array(own, np.int64), tagger.blocks)
+                own_groups = np.array(own, np.int64)
+                questions = Questions(tagged, vectors, own_groups, tagger.blocks, squares=squares)
                 batch = questions.batch(served)
                 heard = tagger.pictures.heard(learner, vectors, lambda: tagger.index)
                 scores = heard.corrected(learner.predict_scores(batch))

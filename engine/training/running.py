@@ -1,7 +1,7 @@
 """One training from the lock to the new generation."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ from engine.training_report import MixedMember, TrainingReport
 from indexing.errors import ArtifactError
 from indexing.records import printable_path
 from indexing.store import WorkspaceStore
-from learners.base import Progress
+from learners.base import Progress, TagLearner
 from learners.table import make_learner
 
 __all__ = ["train_workspace"]
