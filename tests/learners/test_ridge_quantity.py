@@ -66,13 +66,13 @@ def test_the_quantity_is_a_line_through_what_the_others_say():
     line = Ridge(alpha=1e-3 * spread).fit(inputs, counts)
     np.testing.assert_allclose(learned.slopes, line.coef_, atol=1e-6)
     offset = learned.intercept - line.intercept_
-    tried = np.linspace(-0.25, 0.25, 11)
+    tried = np.linspace(0, 0.25, 6)
     right = [
         np.count_nonzero(quantities_to_emit(line.predict(inputs) + one, 99) == counts)
         for one in tried
     ]
     best = [one for one, n in zip(tried, right, strict=True) if n == max(right)]
-    assert offset == pytest.approx(min(best, key=abs), abs=1e-6)
+    assert offset == pytest.approx(min(best), abs=1e-6)
 
 
 def test_the_offset_rounds_more_quantities_to_the_right_number():
