@@ -107,3 +107,14 @@ def test_the_signature_sees_an_edit_that_restores_the_modification_time(tmp_path
     os.utime(file, ns=(before.mtime_ns, before.mtime_ns))
     assert FileSignature.of(file) != before
     assert FileSignature.of(tmp_path / "missing") is None
+
+
+def test_one_vector_is_found_or_not_there(tmp_path):
+    with WorkspaceStore(tmp_path) as store:
+        features = store.features("abc", 3)
+        vector = np.array([1.5, -2.0, 0.25], np.float32)
+        features.put([(b"1" * 32, vector)], facts={})
+        np.testing.assert_array_equal(features.find(b"1" * 32), vector)
+        assert features.find(b"2" * 32) is None
+        assert store.features("abc", 4).find(b"1" * 32) is None
+        assert store.features("abd", 3).find(b"1" * 32) is None
