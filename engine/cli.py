@@ -17,6 +17,7 @@ _COMMANDS = {
     "tag": "engine.commands.tag:tag",
     "teach": "engine.commands.teach:teach",
     "train": "engine.commands.train:train",
+    "words": "engine.commands.words:words",
 }
 # Commands of packages above this one, and of other people's, register here.
 _ENTRY_POINTS = "engine.commands"

@@ -18,7 +18,7 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -28,16 +28,17 @@ from numpy.typing import NDArray
 
 from engine.pixels import StoredPixels
 from engine.saying import probabilities_of
-from engine.serving import Questions
+from engine.serving import Questions, Served
 from indexing.catalogue import Entry
 from indexing.extractors.cache import staged
+from indexing.pixels import Framing
 from indexing.store import WorkspaceStore
 from learners.ranking import rank_tags
 
 if TYPE_CHECKING:
     from engine.tagger import Tagger
 
-__all__ = ["N_GIVEN", "IndexedPictures", "TagScores"]
+__all__ = ["N_GIVEN", "Asked", "IndexedPictures", "TagScores", "ask"]
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,57 @@ N_GIVEN = 5
 _FOLDER = "scores"
 _SCORED_AT_ONCE = 512
 _FORMAT = 1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Asked:
+    """What a learner says of some pictures, corrections heard.
+
+    Parameters
+    ----------
+    scores : ndarray of float32, shape (n_queries, n_tags)
+    tie_breaks : tuple of ndarray
+        As :meth:`learners.base.TagLearner.tie_breaks`.
+    probabilities : ndarray of float32, shape (n_queries, n_tags), or None
+        None where the learner is not calibrated.
+    """
+
+    scores: NDArray[np.float32]
+    tie_breaks: tuple[NDArray[np.generic], ...]
+    probabilities: NDArray[np.float32] | None
+
+
+def ask(
+    tagger: "Tagger",
+    served: Served,
+    contents: Sequence[bytes],
+    vectors: NDArray[np.float32],
+    squares: Callable[[Framing], NDArray[np.uint8]],
+) -> Asked:
+    """Ask a learner about pictures; none votes for itself, nor do its copies.
+
+    Parameters
+    ----------
+    tagger : Tagger
+    served : Served
+        From :meth:`engine.tagger.Tagger.served`.
+    contents : sequence of n_queries bytes
+        sha256 of each.
+    vectors : ndarray of float32, shape (n_queries, n_dims)
+    squares : callable
+        Gives the pictures as a learner wants to see them, uint8 (n_queries, size, size, 3).
+    """
+    tagged, learner = tagger.tagged, served.learner
+    places = [tagged.places_of(content) for content in contents]
+    own = np.array([tagged.groups[place[0]] if place else -1 for place in places], np.int64)
+    batch = Questions(tagged, vectors, own, tagger.blocks, squares=squares).batch(served)
+    heard = tagger.pictures.heard(learner, vectors, lambda: tagger.index)
+    probabilities = probabilities_of(learner, batch)
+    return Asked(
+        scores=heard.corrected(learner.predict_scores(batch)),
+        tie_breaks=learner.tie_breaks(batch),
+        probabilities=None if probabilities is None else heard.corrected(probabilities),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -171,8 +223,7 @@ class IndexedPictures:
     def _scored(self, name: str) -> dict[str, NDArray[Any]]:
         """Ask a learner about every picture."""
         tagger = self._tagger
-        tagged, served = tagger.tagged, tagger.served(name)
-        learner = served.learner
+        served = tagger.served(name)
         contents = self._contents
         rows = np.array([entry.row for entry in self.entries], np.int64)
         pixels = StoredPixels(tagger.indexed, tagger.root)
@@ -183,21 +234,13 @@ class IndexedPictures:
                 part = contents[start : start + len(vectors)]
                 squares = partial(pixels, rows[start : start + len(vectors)])
                 start += len(vectors)
-                places = [tagged.places_of(content) for content in part]
-                own = [tagged.groups[place[0]] if place else -1 for place in places]
-                own_groups = np.array(own, np.int64)
-                questions = Questions(tagged, vectors, own_groups, tagger.blocks, squares=squares)
-                batch = questions.batch(served)
-                heard = tagger.pictures.heard(learner, vectors, lambda: tagger.index)
-                scores = heard.corrected(learner.predict_scores(batch))
-                breaks = learner.tie_breaks(batch)
-                best = rank_tags(scores, N_GIVEN, breaks).astype(np.int32)
-                chunk = {"scores": scores, "given": best}
-                if breaks and breaks[0].shape == scores.shape:
-                    chunk["ties"] = breaks[0].astype(np.float32)
-                probabilities = probabilities_of(learner, batch)
-                if probabilities is not None:
-                    chunk["probabilities"] = heard.corrected(probabilities)
+                asked = ask(tagger, served, part, vectors, squares)
+                best = rank_tags(asked.scores, N_GIVEN, asked.tie_breaks).astype(np.int32)
+                chunk = {"scores": asked.scores, "given": best}
+                if asked.tie_breaks and asked.tie_breaks[0].shape == asked.scores.shape:
+                    chunk["ties"] = asked.tie_breaks[0].astype(np.float32)
+                if asked.probabilities is not None:
+                    chunk["probabilities"] = asked.probabilities
                 for key, array in chunk.items():
                     found.setdefault(key, []).append(array)
         return {

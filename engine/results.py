@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Any
 
 from indexing.errors import RefusalReason
@@ -12,6 +13,7 @@ __all__ = [
     "BuildReport",
     "Found",
     "RankedTag",
+    "Relation",
     "SearchAnswer",
     "TagAnswer",
     "Voter",
@@ -52,6 +54,15 @@ class Voter:
         }
 
 
+class Relation(StrEnum):
+    """Why a tag is answered that no learner gave; the values are what people read."""
+
+    KIND = "kind of"
+    """It is a kind of what the tag that brought it is, by WordNet."""
+    NEAR = "near"
+    """It is near the tag that brought it, by word vectors."""
+
+
 @dataclass(frozen=True, slots=True)
 class RankedTag:
     """One tag of an answer.
@@ -73,6 +84,10 @@ class RankedTag:
         What each source adds to the score; they sum to it. None unless explained.
     voters : tuple of Voter or None
         The voters that carry the tag, nearest first. None unless explained.
+    brought_by : str or None
+        The tag that brought it; None = the learner gave it.
+    relation : Relation or None
+        How it follows from that tag.
     nearest_without : Found or None
         The nearest tagged picture that lacks the tag: what would speak against it. None unless
         explained, and where every picture carries the tag.
@@ -86,6 +101,8 @@ class RankedTag:
     sources: dict[str, float] | None = None
     voters: tuple[Voter, ...] | None = None
     nearest_without: "Found | None" = None
+    brought_by: str | None = None
+    relation: Relation | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields that ``--json`` prints."""
@@ -96,6 +113,9 @@ class RankedTag:
         }
         if self.is_confirmed:
             fields["confirmed"] = True
+        if self.brought_by is not None:
+            fields["brought_by"] = self.brought_by
+            fields["relation"] = self.relation
         if self.voters is not None:
             fields["vote"] = None if self.vote is None else round(self.vote, 6)
         if self.sources is not None:
@@ -134,6 +154,10 @@ class TagAnswer:
     seconds: float = 0.0
     error: str | None = None
     voter: str | None = None
+
+    def with_tags(self, tags: "tuple[RankedTag, ...]") -> "TagAnswer":
+        """Return the answer with other tags."""
+        return replace(self, tags=tags)
 
     def unexplained(self) -> "TagAnswer":
         """Return the answer without votes, sources and voters."""

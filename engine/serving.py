@@ -148,6 +148,12 @@ class Served:
     members: "Mapping[str, Served]" = field(default_factory=dict)
 
     @property
+    def framings(self) -> set[Framing]:
+        """How the learner, and those that it mixes, want to see pictures."""
+        learners = [one.learner for one in (self, *self.members.values())]
+        return {framing_of(learner) for learner in learners if Needs.PIXELS in learner.needs}
+
+    @property
     def voting(self) -> "Served | None":
         """Whose voters explain an answer: the learner's own, or the weightiest member's."""
         if isinstance(self.learner, NeighborVoting):

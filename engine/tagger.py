@@ -32,7 +32,6 @@ from indexing.extractors import FeatureExtractor
 from indexing.index import Index, VectorTransform, load_index
 from indexing.records import printable_path
 from learners.base import Batch, Needs, TagLearner
-from learners.framing import framing_of
 from learners.table import make_learner
 
 __all__ = ["Tagger"]
@@ -264,11 +263,6 @@ class Tagger:
         voting = served.voting
         explainer = Explainer(self.tagged, self.entries) if explain else None
         emission = emission or Emission()
-        framings = {
-            framing_of(one.learner)
-            for one in (served, *served.members.values())
-            if Needs.PIXELS in one.learner.needs
-        }
         answering = Answering(
             served,
             self.pictures,
@@ -279,7 +273,9 @@ class Tagger:
             given_columns(given, self.tagged.vocabulary),
         )
         started = time.perf_counter()
-        runs: Iterable[list[Query | Unreadable]] = read_queries(images, self.extractor, framings)
+        runs: Iterable[list[Query | Unreadable]] = read_queries(
+            images, self.extractor, served.framings
+        )
         if together:
             runs = [[asked for run in runs for asked in run]]
         for run in runs:

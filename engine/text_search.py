@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.picture_scores import IndexedPictures, TagScores
-from engine.queries import Query
+from engine.queries import Query, Unreadable, read_queries
 from engine.unseen_words import UnseenWords
 from engine.wording import TagNames, Term, terms_of
 from indexing.errors import InputError
@@ -18,7 +19,7 @@ from learners.words import WordVectors, open_word_vectors
 if TYPE_CHECKING:
     from engine.tagger import Tagger
 
-__all__ = ["TextAnswer", "TextFound", "TextSearch"]
+__all__ = ["TextAnswer", "TextFound", "TextSearch", "picture_to_resemble"]
 
 _PICTURE = "picture"
 """What a picture that is searched with is called beside words."""
@@ -126,6 +127,20 @@ class _Evidence:
         logs = np.empty(len(order))
         logs[order] = np.log(means[group])
         return logs
+
+
+def picture_to_resemble(image: Path, tagger: "Tagger") -> Query:
+    """Read a picture that others shall look like.
+
+    Raises
+    ------
+    InputError
+        It cannot be read.
+    """
+    ((asked,),) = [run for run in read_queries([image], tagger.extractor) if run]
+    if isinstance(asked, Unreadable):
+        raise InputError(f"{asked.image}: {asked.error}")
+    return asked
 
 
 class TextSearch:

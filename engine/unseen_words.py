@@ -47,6 +47,11 @@ class UnseenWords:
     def _classes(self) -> ClassWords:
         return ClassWords.of(imagenet_names(), self.words)
 
+    @property
+    def class_vectors(self) -> NDArray[np.float32]:
+        """Where the names of ImageNet's classes lie, float32 (n_classes, n_dims)."""
+        return self._classes.vectors
+
     @cached_property
     def _general(self) -> GeneralWords:
         return load_general_words()

@@ -244,6 +244,15 @@ class Workspace:
         """Answer with the ``k`` pictures nearest to each picture, in order."""
         return self._tagger().search(_paths(images), k)
 
+    def score_words(
+        self, images: Iterable[str | os.PathLike[str]], words: Iterable[str]
+    ) -> Iterator[TagAnswer]:
+        """Answer with words, used or not; see :meth:`engine.word_tagging.WordTagger.tag`."""
+        from engine.word_tagging import WordTagger
+        from learners.words import open_word_vectors
+
+        return WordTagger(open_word_vectors(), self._tagger()).tag(_paths(images), list(words))
+
     def search_text(
         self,
         text: str,
@@ -258,32 +267,19 @@ class Workspace:
         Parameters
         ----------
         text : str
-            Tags of the workspace, and any other words.
         k : int, default=10
-            Pictures, at most.
         without : iterable of str
             Words that no picture shall be of.
         like : path, optional
             A picture that they shall look like, too.
         learner : str, optional
             Who scores tags; by default the best there is.
-
-        Raises
-        ------
-        InputError
-            Nothing is known of the words, or the picture cannot be read.
         """
-        from engine.queries import Unreadable, read_queries
-        from engine.text_search import TextSearch
+        from engine.text_search import TextSearch, picture_to_resemble
 
-        tagger = self._tagger()
-        query = None
-        if like is not None:
-            ((asked,),) = [run for run in read_queries([Path(like)], tagger.extractor) if run]
-            if isinstance(asked, Unreadable):
-                raise InputError(f"{asked.image}: {asked.error}")
-            query = asked
-        return TextSearch(tagger, learner)(text, k=k, without=tuple(without), like=query)
+        query = None if like is None else picture_to_resemble(Path(like), self._tagger())
+        search = TextSearch(self._tagger(), learner)
+        return search(text, k=k, without=tuple(without), like=query)
 
     def info(self) -> dict[str, Any]:
         """Return counts, extractor, index and learners, as ``engine info --json`` prints them."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from engine.commands.wording import percent
 from engine.explain import no_voters
-from engine.results import RankedTag, TagAnswer, Voter
+from engine.results import RankedTag, Relation, TagAnswer, Voter
 from engine.saying import PrecisionCut
 
 __all__ = ["cost_of_precision", "table"]
@@ -49,7 +49,12 @@ def table(answer: TagAnswer) -> str:
 def _note(ranked: RankedTag) -> str:
     chance = "" if ranked.probability is None else f"  p {ranked.probability:.3f}"
     vote = "" if ranked.vote is None else f"  x {ranked.vote:.3f}"
-    return chance + vote + ("  confirmed" if ranked.is_confirmed else "")
+    brought = ""
+    if ranked.relation is Relation.KIND:
+        brought = f"  {ranked.brought_by} is a kind of it"
+    elif ranked.relation is Relation.NEAR:
+        brought = f"  near {ranked.brought_by}"
+    return chance + vote + ("  confirmed" if ranked.is_confirmed else "") + brought
 
 
 def _explanation(ranked: RankedTag) -> list[str]:

@@ -6,7 +6,13 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["device_option", "json_option", "picture_arguments", "workspace_option"]
+__all__ = [
+    "device_option",
+    "json_option",
+    "picture_arguments",
+    "vectors_option",
+    "workspace_option",
+]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -36,6 +42,17 @@ def device_option(command: Command) -> Command:
         default="auto",
         show_default=True,
         help="Where the network and the index run.",
+    )(command)
+
+
+def vectors_option(command: Command) -> Command:
+    """Add ``--vectors``."""
+    return click.option(
+        "--vectors",
+        type=click.Path(path_type=Path, readable=False),
+        metavar="PATH",
+        help="Word vectors: a GloVe, word2vec or fastText file, or what 'engine words fit' wrote; "
+        "else GloVe 6B of 50 dimensions, which comes with the installation.",
     )(command)
 
 

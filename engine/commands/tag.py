@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.commands.answer_table import cost_of_precision, table
+from engine.commands.beyond import Beyond, beyond_options
 from engine.commands.options import (
     device_option,
     json_option,
@@ -20,6 +21,7 @@ from indexing.errors import InputError
 
 if TYPE_CHECKING:
     from engine.emission import Emission
+    from engine.tagger import Tagger
 
 __all__ = ["tag"]
 
@@ -74,6 +76,7 @@ _NO_WORKSPACE = (
     metavar="FILE",
     help="Write a contact sheet (HTML) with the pictures, their tags and who voted.",
 )
+@beyond_options
 @device_option
 @workspace_option
 @json_option
@@ -91,6 +94,7 @@ def tag(
     device: str,
     workspace: Path | None,
     as_json: bool,
+    beyond: Beyond,
 ) -> None:
     """Tag pictures by the vote of their nearest tagged neighbours.
 
@@ -103,6 +107,7 @@ def tag(
       engine tag image.jpg
       engine tag --top 3 --explain --json *.jpg
       engine tag --learner multimodal --given beach,sea image.jpg
+      engine tag --words pagoda,kitten,wedding image.jpg
     """  # noqa: D301 - click reads the backspace
     from engine.emission import Emission
     from engine.generations import find_workspace_if_any
@@ -111,24 +116,29 @@ def tag(
     emission = Emission(top=top, threshold=threshold, precision=precision, min_voters=min_voters)
     tags_given = () if given is None else parse_given(given)
     root = find_workspace_if_any(workspace)
+    wanted: dict[str, object] = {"precision": precision, "min-voters": min_voters}
+    wanted |= {"explain": explain, "together": together, "given": given}
     if root is None:
-        options = {"learner": learner, "precision": precision, "min-voters": min_voters}
-        _refuse_without_workspace(
-            {**options, "explain": explain, "together": together, "given": given}
-        )
-        answers = _general_answers(images, emission, device)
+        _refuse_without_workspace({"learner": learner, **wanted})
+    beyond.check({"threshold": threshold, **wanted})
+    tagger = None if root is None else _tagger(root, device)
+    if beyond.words:
+        answers = beyond.word_answers(images, tagger, learner, device, top)
     else:
-        is_explained = explain or sheet is not None
-        answers = _answers(
-            images,
-            root,
-            learner,
-            emission,
-            device,
-            explain=is_explained,
-            together=together,
-            given=tags_given,
+        answers = (
+            _general_answers(images, emission, device)
+            if tagger is None
+            else _answers(
+                images,
+                tagger,
+                learner,
+                emission,
+                explain=explain or sheet is not None,
+                together=together,
+                given=tags_given,
+            )
         )
+        answers = beyond.added(answers, images, tagger, device)
     if sheet is not None:
         check_writable(sheet)
     kept, gone = _say(answers, explain=explain, as_json=as_json, goes_on=sheet is not None)
@@ -143,23 +153,25 @@ def tag(
         raise click.exceptions.Exit(1)
 
 
+def _tagger(root: Path, device: str) -> "Tagger":
+    from engine.generations import GenerationFolders
+    from engine.progress import waiting
+    from engine.tagger import Tagger
+
+    return Tagger(GenerationFolders(root), device, waiting)
+
+
 def _answers(
     images: Sequence[Path],
-    root: Path,
+    tagger: "Tagger",
     learner: str | None,
     emission: "Emission",
-    device: str,
     *,
     explain: bool,
     together: bool,
     given: Sequence[str],
 ) -> Iterator[TagAnswer]:
     """Ask a workspace, and say first what a wanted precision costs."""
-    from engine.generations import GenerationFolders
-    from engine.progress import waiting
-    from engine.tagger import Tagger
-
-    tagger = Tagger(GenerationFolders(root), device, waiting)
     precision = emission.precision
     if precision is not None:
         click.echo(cost_of_precision(precision, tagger.precision_cut(precision, learner)), err=True)

@@ -12,32 +12,12 @@ from math import log2
 from typing import Any
 
 from engine.general.vocabulary import WORDS_FILE
-from indexing.words import Sense, Synset, WordNet, open_wordnet
+from engine.hierarchy import NO_TAGS, is_seen, means
+from indexing.words import Synset, WordNet, open_wordnet
 from learners.words.lemmas import noun_lemma
 
 __all__ = ["derive", "main"]
 
-# Lexicographer files of things that can be seen: animals, artefacts, body, food, objects, people,
-# phenomena, plants; see lexnames(5WN).
-_SEEN_DOMAINS = frozenset({5, 6, 8, 13, 17, 18, 19, 20})
-# Of the top of WordNet's tree, which lies in a file of its own.
-_SEEN_TOPS = frozenset({"animal", "food", "person", "plant"})
-# Nobody tags a picture with these: too general, or far more often said of something else.
-_SAID_OF_NOTHING_SEEN = """
-accessory apparatus appliance article artifact associate attachment attribute automatic bank bar
-barrier bin brace clip commodity connector constraint construction container contestant course cover
-covering covert craft creation creature cutter decoration depression device dip drug dwelling emblem
-entity equal equipment establishment explorer facility feed filter fixing fluid fodder formation
-gear good home hose housing implement instrument instrumentation kernel kit lever ligament liquid
-lodging lounge machine mart material matter mechanism medicine module murphy nutrition object
-obstruction organism outlet outpouring part participant peer peripheral piece pin place produce
-product protection rig rod screen setup shaker shelter slot solid stand stick store string structure
-substance support surface sweet system textile timer tool top trailer transport trap turner unit
-upright vertical ware warmer watchdog wear whole work workplace wrap
-"""
-_NO_TAGS = frozenset(_SAID_OF_NOTHING_SEEN.split())
-# A word that a synset shares with others is its word if it means it about as often as anything.
-_SHARE_OF_FIRST_SENSE = 0.5
 _RAREST_RANK = 25_000  # by frequency in running text; rarer words are heard from experts
 _LONGEST_NAME = 3  # words
 # What is worn says that somebody wears it.
@@ -116,7 +96,7 @@ def derive(
         head = own.rpartition(" ")[2]
         for synset in above[1:]:
             for word in map(_singular, _words_of(synset, head, wordnet, rank)):
-                if word not in _NO_TAGS:
+                if word not in NO_TAGS:
                     said[word].add(place)
         if any(_WORN in synset.words or _PERSON in synset.words for synset in above):
             worn.append(place)
@@ -152,27 +132,15 @@ def _singular(name: str) -> str:
 
 def _words_of(synset: Synset, head: str, wordnet: WordNet, rank: Callable[[str], int]) -> list[str]:
     """Return the words that people would say for a synset: the most common one, and the head."""
-    is_seen = synset.domain in _SEEN_DOMAINS or bool(_SEEN_TOPS.intersection(synset.words))
-    words = [word.lower() for word in synset.words if is_seen]
+    words = [word.lower() for word in synset.words if is_seen(synset)]
     common = [
         word
         for word in words
-        if word not in _NO_TAGS
+        if word not in NO_TAGS
         and 0 <= rank(word) < _RAREST_RANK
-        and _means(wordnet.senses(word), synset)
+        and means(wordnet.senses(word), synset)
     ]
     return list(dict.fromkeys([*sorted(common, key=rank)[:1], *(w for w in words if w == head)]))
-
-
-def _means(senses: Sequence[Sense], synset: Synset) -> bool:
-    """Return whether a word means a synset about as often as its first sense."""
-    place = next((i for i, sense in enumerate(senses) if sense.synset == synset), -1)
-    if place <= 0:
-        return place == 0
-    first, own = senses[0].n_tagged, senses[place].n_tagged
-    if first == 0:
-        return place == 1  # never counted: any order is a guess, the second as good as the first
-    return own >= max(1, _SHARE_OF_FIRST_SENSE * first)
 
 
 def _weight(word: str, n_said: int, n_classes: int, rank: Callable[[str], int]) -> float:

@@ -1,0 +1,245 @@
+"""Scores of any list of words for pictures, and words that tags bring along."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.picture_scores import IndexedPictures, ask
+from engine.queries import Query, Unreadable, read_queries
+from engine.results import RankedTag, Relation, TagAnswer
+from engine.unseen_words import UnseenWords
+from engine.wording import TagNames
+from indexing.errors import InputError
+from indexing.extractors import FeatureExtractor, open_extractor
+from indexing.extractors.classifier import Classifier, open_classifier
+from indexing.extractors.table import DEFAULT_EXTRACTOR
+from indexing.pixels import Framing
+from indexing.words.class_names import N_CLASSES
+from learners.voting import KNN
+from learners.words import WordVectors
+from learners.words.expansion import BroughtWord, Chance, brought_words, supported
+
+if TYPE_CHECKING:
+    from engine.tagger import Tagger
+
+__all__ = ["WORDS", "ExpansionRule", "WordTagger"]
+
+WORDS = "words"
+"""Who answers where words were given, as answers name it."""
+
+# Words that may be brought, from the most frequent on: beyond them are names and misspellings.
+_N_FREQUENT = 50_000
+
+
+class ExpansionRule(StrEnum):
+    """Which of the words near a tag are added."""
+
+    CHECKED = "checked"
+    """Those that the picture itself supports more than chance would."""
+    PAPER = "paper"
+    """The two nearest of each tag, as published."""
+
+
+class WordTagger:
+    """Scores words for pictures, with a workspace or without one.
+
+    Parameters
+    ----------
+    words : WordVectors
+    tagger : Tagger or None
+        Of the workspace; None = the default network answers.
+    device : {"auto", "cpu", "cuda"}
+        Where the network runs, without a workspace.
+    waiting : callable, optional
+        Given what takes long, a context that lasts as long.
+    learner : str, optional
+        Who scores the tags of the workspace; by default the best there is.
+    """
+
+    def __init__(
+        self,
+        words: WordVectors,
+        tagger: "Tagger | None" = None,
+        device: str = "auto",
+        waiting: Callable[[str], AbstractContextManager[object]] = nullcontext,
+        *,
+        learner: str | None = None,
+    ) -> None:
+        self._learner = learner
+        self._words = words
+        self._tagger = tagger
+        self._device = device
+        self._waiting = waiting
+        self._unseen = UnseenWords(words)
+
+    @cached_property
+    def extractor(self) -> FeatureExtractor:
+        """The network."""
+        if self._tagger is not None:
+            return self._tagger.extractor
+        with self._waiting(f"opening {DEFAULT_EXTRACTOR} (compiled once, then kept)"):
+            return open_extractor(DEFAULT_EXTRACTOR, self._device)
+
+    @cached_property
+    def _classifier(self) -> Classifier:
+        classifier = open_classifier(self.extractor)
+        if classifier is None or len(classifier.biases) != N_CLASSES:
+            raise self._no_classes()
+        return classifier
+
+    def _no_classes(self) -> InputError:
+        return InputError(
+            f"the network {self.extractor.name} tells no classes of ImageNet, by which words are "
+            "scored that nobody has tagged with; a network with that classifier is accepted; build "
+            f"with --extractor {DEFAULT_EXTRACTOR}"
+        )
+
+    def missing(self, words: Sequence[str]) -> tuple[str, ...]:
+        """Return the words of which nothing is known: no vector, and no general word."""
+        return tuple(word for word in words if not self._unseen.is_known(word))
+
+    def tag(
+        self, images: Sequence[str | Path], words: Sequence[str], top: int | None = None
+    ) -> Iterator[TagAnswer]:
+        """Answer with the words, best first, for each picture, in order.
+
+        Parameters
+        ----------
+        images : sequence of path
+        words : sequence of str
+            Those of :meth:`missing` are not answered.
+        top : int, optional
+            So many of them; None = all.
+
+        Yields
+        ------
+        TagAnswer
+            Scores are those of :class:`engine.unseen_words.UnseenWords`. A word that is a tag of
+            the workspace is as likely outright as its learner says, if that is more than what
+            the classes say.
+
+        Raises
+        ------
+        InputError
+            Nothing is known of any word, or the network tells no classes.
+        """
+        unknown = set(self.missing(words))
+        known = [word for word in dict.fromkeys(words) if word not in unknown]
+        if not known:
+            raise InputError(
+                f"nothing is known of {', '.join(map(repr, words)) or 'no word'}; words that "
+                f"{self._words.source} hold, or general ones, are accepted; try others, or other "
+                "vectors with --vectors"
+            )
+        started = time.perf_counter()
+        for run in read_queries(images, self.extractor, self._framings()):
+            queries = [asked for asked in run if isinstance(asked, Query)]
+            scored: Iterator[NDArray[np.float32]] = iter(())
+            if queries:
+                scored = iter(self._scores(queries, known))
+            seconds = (time.perf_counter() - started) / max(1, len(queries))
+            for asked in run:
+                if isinstance(asked, Unreadable):
+                    yield TagAnswer(asked.image, WORDS, error=asked.error)
+                    continue
+                scores = next(scored)
+                order = np.argsort(-scores, kind="stable")[:top]
+                tags = tuple(RankedTag(known[place], float(scores[place])) for place in order)
+                yield TagAnswer(asked.image, WORDS, tags, seconds)
+            started = time.perf_counter()
+
+    def _framings(self) -> set[Framing]:
+        """Return how the workspace's learner wants to see pictures."""
+        if self._tagger is None or not self._tagger.tagged.vocabulary:
+            return set()
+        return self._tagger.served(self._learner).framings
+
+    def _scores(self, queries: Sequence[Query], words: Sequence[str]) -> NDArray[np.float32]:
+        classes, tagger = self._classes(queries), self._tagger
+        if tagger is None or not tagger.tagged.vocabulary:
+            return self._unseen.scores(words, self._unseen.directions(classes), classes)
+        served = tagger.served(self._learner)
+
+        def squares(framing: Framing) -> NDArray[np.uint8]:
+            return np.stack([query.squares[framing] for query in queries])
+
+        contents = [query.content for query in queries]
+        asked = ask(tagger, served, contents, tagger.vectors(queries), squares)
+        likely = asked.probabilities
+        if likely is None and isinstance(served.learner, KNN):
+            likely = asked.scores  # a share of the voters
+        vocabulary = tagger.tagged.vocabulary
+        directions = self._unseen.directions(classes, vocabulary, likely)
+        scores = self._unseen.scores(words, directions, classes)
+        if likely is None:
+            return scores
+        outright, names = self._unseen.outright(words, classes), TagNames(vocabulary)
+        for place, column in enumerate(map(names.column, words)):
+            if column is not None:
+                scores[:, place] += np.maximum(likely[:, column] - outright[:, place], 0)
+        return scores
+
+    def _classes(self, queries: Sequence[Query]) -> NDArray[np.float32]:
+        return self._classifier(np.stack([query.feature for query in queries]))
+
+    def expanded(
+        self, answers: Iterator[TagAnswer], images: Sequence[str | Path], rule: ExpansionRule
+    ) -> Iterator[TagAnswer]:
+        """Add to each answer the words that its tags bring along, marked.
+
+        Parameters
+        ----------
+        answers : iterator of TagAnswer
+            One a picture of `images`.
+        images : sequence of path
+        rule : ExpansionRule
+        """
+        if rule is ExpansionRule.PAPER:
+            for answer in answers:
+                brought = self._brought(answer)
+                added = [
+                    RankedTag(word.word, word.cosine, brought_by=word.tag, relation=Relation.NEAR)
+                    for word in brought
+                ]
+                yield answer.with_tags((*answer.tags, *added))
+            return
+        chance = self._chance
+        for run in read_queries(images, self.extractor):
+            for asked in run:
+                answer = next(answers)
+                if isinstance(asked, Unreadable) or answer.error is not None:
+                    yield answer
+                    continue
+                direction = self._unseen.directions(self._classes([asked]))[0]
+                kept = supported(self._brought(answer), self._words, direction, chance)
+                added = [
+                    RankedTag(word.word, score, brought_by=word.tag, relation=Relation.NEAR)
+                    for word, score in kept
+                ]
+                yield answer.with_tags((*answer.tags, *added))
+
+    def _brought(self, answer: TagAnswer) -> list[BroughtWord]:
+        tags = [ranked.tag for ranked in answer.tags]
+        return brought_words(tags, self._words, n_frequent=_N_FREQUENT) if tags else []
+
+    @cached_property
+    def _chance(self) -> Chance:
+        """What words score that a picture has nothing to do with.
+
+        On the workspace's own pictures and tags; without one, on the classes and their names.
+        """
+        if self._tagger is None:
+            classes = np.eye(N_CLASSES, dtype=np.float32)
+            return Chance.of(self._unseen.directions(classes), self._unseen.class_vectors)
+        probabilities = IndexedPictures(self._tagger).class_probabilities()
+        if probabilities is None:
+            raise self._no_classes()
+        tags, _ = self._words.matrix(self._tagger.tagged.vocabulary)
+        return Chance.of(self._unseen.directions(probabilities), tags)

@@ -1,0 +1,149 @@
+"""Any words scored for pictures, and near words that tags bring: with a workspace and without."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from engine.cli import cli
+from engine.general import load_general_words
+from engine.word_tagging import ExpansionRule, WordTagger
+from indexing.errors import InputError
+from indexing.extractors.classifier import Classifier
+from indexing.words.table import make_word_table
+from learners.words import ClassWords, WordVectors
+from learners.words.expansion import Chance
+from tests.engine.general_network import N_CLASSES, ToyClassifier
+
+TABBY, AMBULANCE, MILITARY_UNIFORM = 281, 407, 652
+WORDS = {"cat": [1, 0, 0], "truck": [0, 1, 0], "cloth": [0, 0, 1], "kitten": [0.9, 0.1, 0.1]}
+WORDS |= {"lorry": [0.1, 0.9, 0], "fur": [0.8, 0, 0.3], "red": [0.5, 0.4, 0.4]}
+WORDS |= {"dark": [-1, -1, -1], "dim": [-1, -1, -0.9], "tabby": [1, 0, 0.1], "ambulance": [0, 1, 0]}
+WORDS |= {"uniform": [0, 0.1, 1]}
+
+
+def vectors(_source=None):
+    return WordVectors(make_word_table(list(WORDS), np.array(list(WORDS.values()), float), "toy"))
+
+
+@pytest.fixture
+def network(monkeypatch):
+    """A network that sees a cat in red, an ambulance in green, cloth in blue."""
+    toy = ToyClassifier((TABBY, AMBULANCE, MILITARY_UNIFORM))
+    layer = np.zeros((N_CLASSES, 3), np.float32)
+    layer[list(toy.seen)] = 0.05 * np.eye(3)
+    biases = np.full(N_CLASSES, -30, np.float32)
+    biases[list(toy.seen)] = 0
+    for module in ("engine.word_tagging", "engine.general.tagging"):
+        monkeypatch.setattr(f"{module}.open_extractor", lambda name, device: toy)
+    monkeypatch.setattr(
+        "engine.word_tagging.open_classifier", lambda extractor: Classifier(layer, biases)
+    )
+    monkeypatch.setattr("learners.words.open_word_vectors", vectors)
+    return toy
+
+
+@pytest.fixture
+def picture(tmp_path):
+    """A picture of one colour, darker below, so no texture."""
+    pixels = np.zeros((40, 60, 3), np.uint8)
+    pixels[:] = (250, 5, 5)
+    pixels[20:] //= 2
+    Image.fromarray(pixels).save(tmp_path / "new.png")
+    return tmp_path / "new.png"
+
+
+def test_words_are_scored_by_where_they_lie_and_by_what_the_classes_say(network, picture):
+    tagger = WordTagger(vectors())
+    (answer,) = tagger.tag([picture], ["cloth", "Kittens", "cats", "cats", "qqqq"])
+    assert answer.learner == "words"
+    assert [ranked.tag for ranked in answer.tags] == ["cats", "Kittens", "cloth"]
+    feature = network.extract(np.asarray(Image.open(picture).resize((96, 96)))[None])[0]
+    shares = np.exp(0.05 * feature.astype(float))
+    shares /= shares.sum()
+    names = ClassWords.of([["tabby"], ["ambulance"], ["uniform"]], vectors()).vectors
+    direction = shares @ names
+    kitten = np.array(WORDS["kitten"])
+    cosine = direction @ kitten / np.linalg.norm(direction) / np.linalg.norm(kitten)
+    assert answer.tags[1].score == pytest.approx(cosine, abs=0.02)
+    # A cat is a general word, and nearly sure: that comes on top of its cosine.
+    assert answer.tags[0].score > 1.8
+    (best,) = tagger.tag([picture], ["cloth", "kitten"], top=1)
+    assert [ranked.tag for ranked in best.tags] == ["kitten"]
+
+
+def test_what_nothing_is_known_of_is_named(network):
+    tagger = WordTagger(vectors())
+    assert tagger.missing(["kitten", "qqqq", "violin"]) == ("qqqq",)  # a violin is a general word
+    assert "violin" in load_general_words().words
+    with pytest.raises(
+        InputError, match=r"nothing is known of 'qqqq', 'zzzz'; words that toy hold"
+    ):
+        next(tagger.tag(["a.png"], ["qqqq", "zzzz"]))
+
+
+def test_the_command_without_a_workspace(network, picture, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = CliRunner().invoke
+    result = run(cli, ["tag", str(picture), "gone.png", "--words", "kitten, qqqq,lorry"])
+    assert result.exit_code == 1
+    assert "qqqq: nothing is known of it in toy, left out" in result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[0] == f"{picture}  (words)"
+    assert [line.split()[0] for line in lines[1:3]] == ["kitten", "lorry"]
+    assert lines[-1] == "  not tagged: no such file"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--words", "a", "--expand"], "--words and --expand were given"),
+        (["--words", "a", "--threshold", "1"], "--words and --threshold were given"),
+        (["--words", " ,"], "--words names no word"),
+        (["--unchecked"], "--unchecked was given without --expand"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(
+    network, picture, tmp_path, monkeypatch, options, message
+):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(cli, ["tag", str(picture), *options])
+    assert str(result.exception).startswith(message)
+
+
+def test_near_words_are_added_if_the_picture_supports_them(network, picture, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def tags(*options):
+        result = CliRunner().invoke(cli, ["tag", str(picture), "--json", *options])
+        return json.loads(result.stdout)["tags"]
+
+    plain, paper = tags(), tags("--expand", "--unchecked")
+    assert paper[: len(plain)] == plain
+    brought = paper[len(plain) :]
+    assert {tag["relation"] for tag in brought} == {"near"}
+    of_cat = [tag for tag in brought if tag["brought_by"] == "cat"]
+    assert [tag["tag"] for tag in of_cat] == ["tabby", "kitten"]
+    checked = tags("--expand")
+    assert {tag["tag"] for tag in checked[len(plain) :]} <= {tag["tag"] for tag in brought}
+
+
+def test_the_check_leaves_out_what_a_picture_does_not_show(network, picture):
+    tagger = WordTagger(vectors())
+    # Chance is read from a thousand classes, of which these dozen words name a few.
+    vars(tagger)["_chance"] = Chance(0.5)
+    (answer,) = tagger.tag([picture], ["cat", "dark"])
+    (paper,) = tagger.expanded(iter([answer]), [picture], ExpansionRule.PAPER)
+    (checked,) = tagger.expanded(iter([answer]), [picture], ExpansionRule.CHECKED)
+    assert {ranked.tag for ranked in paper.tags} >= {"tabby", "kitten", "dim"}
+    assert "dim" not in {ranked.tag for ranked in checked.tags}
+    assert "tabby" in {ranked.tag for ranked in checked.tags}
+
+
+def test_a_network_without_classes_says_so(built, library):
+    run = CliRunner().invoke
+    picture = str(library / "red0.png")
+    result = run(cli, ["tag", picture, "--words", "kitten", "-w", str(built.root)])
+    assert str(result.exception).startswith("the network toy tells no classes of ImageNet")
