@@ -7,6 +7,7 @@ method cannot read the labels that it is judged by, whatever it does with what i
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -157,9 +158,15 @@ class Exercise:
             questions=self.questions.vectors,
         )
 
+    @cached_property
+    def kept(self) -> dict[tuple[str, ...], Any]:
+        """What methods share: members of mixtures, by what they were fitted with."""
+        return {}
+
     def forget(self) -> None:
-        """Let go of the index and of neighbours that were found."""
+        """Let go of the index, of neighbours that were found and of what methods share."""
         self.__dict__.pop("search", None)
+        self.__dict__.pop("kept", None)
 
     def neighbors(self, n: int) -> Neighbors:
         """Return the `n` nearest training pictures of each question."""

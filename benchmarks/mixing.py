@@ -1,5 +1,6 @@
 """The training pictures of an exercise, for learners that mix what others say of them."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from benchmarks.exercises import Exercise, Questions
 from learners.base import Batch, Needs, TagLearner
-from learners.hybrid.crossfit import Material
+from learners.hybrid.crossfit import Material, Member, crossfit
 from learners.tag_matrix import TagMatrix
 
 if TYPE_CHECKING:
@@ -31,6 +32,27 @@ class TrainingMaterial(Material["Fitted"]):
 
     exercise: Exercise
     solver: Callable[[str, Mapping[str, Any], Exercise], "Fitted"]
+
+    def member(
+        self, name: str, params: Mapping[str, Any], seed: int
+    ) -> "tuple[Member[Fitted], float]":
+        """Return a member of a mixture, and the seconds that it took; fitted once an exercise.
+
+        Parameters
+        ----------
+        name : str
+            Key of :data:`learners.table.LEARNERS`.
+        params : mapping
+            Its hyper-parameters.
+        seed : int
+        """
+        key = name, repr(sorted(params.items())), str(seed)
+        if key not in self.exercise.kept:
+            started = time.perf_counter()
+            found = crossfit(self, name, params, seed=seed)
+            self.exercise.kept[key] = found, time.perf_counter() - started
+        kept: tuple[Member[Fitted], float] = self.exercise.kept[key]
+        return kept
 
     @property
     def tags(self) -> TagMatrix:

@@ -20,7 +20,6 @@ from indexing.errors import InputError
 from indexing.index import Neighbors
 from learners.base import Batch, Needs, Progress, TagLearner
 from learners.framing import framing_of
-from learners.hybrid.crossfit import crossfit
 from learners.table import learner_class, make_learner
 from learners.tag_matrix import TagMatrix
 from learners.votes import voters
@@ -172,16 +171,21 @@ def fit(
     training_batch = _training_batch(made, exercise, on_progress)
     started = time.perf_counter()
     members: dict[str, Fitted] = {}
+    member_seconds = 0.0
     if isinstance(made, MixesLearners):
         solver = partial(fit, seed=seed, on_progress=on_progress)
         material = TrainingMaterial(exercise=exercise, solver=solver)
-        unseen = {}
-        for name, settings in made.member_params().items():
-            member = crossfit(material, name, settings, seed=seed)
-            members[name], unseen[name] = member.fitted, member.scores
+        found = {
+            name: material.member(name, settings, seed)
+            for name, settings in made.member_params().items()
+        }
+        members = {name: member.fitted for name, (member, _) in found.items()}
+        member_seconds = sum(seconds for _, seconds in found.values())
+        unseen = {name: member.scores for name, (member, _) in found.items()}
         training_batch = dataclasses.replace(training_batch, scores=unseen)
+        started = time.perf_counter()
     made.fit(training_batch, _supervision(made, exercise), on_progress)
-    fit_seconds = time.perf_counter() - started
+    fit_seconds = time.perf_counter() - started + member_seconds
     if Needs.NEIGHBORS in made.fit_needs:
         fit_seconds += exercise.search.seconds["training"]
     search = None

@@ -182,6 +182,17 @@ _PROPAGATION = (
     *(f"tagprop:weights={weights}" for weights in ("rank", "distance", "distances", "metric")),
     *("knn/bag-of-words", "tagvote/bag-of-words", "tagprop:weights=distance/bag-of-words"),
 )
+_AS_MEMBERS = (
+    "knn:n_neighbors=5",
+    "tagprop:weights=metric:sigmoids=false",
+    "heads:prior_correction=0",
+)
+"""The learners that the hybrid mixes, as it has them."""
+_MIXED = (
+    *("hybrid", "hybrid:goal=miap", *_AS_MEMBERS, "tagprop:weights=metric", "heads"),
+    *(f"hybrid:members={two}" for two in ("tagprop,heads", "knn,heads", "knn,tagprop")),
+)
+"""The hybrid, its members, these as they are on their own, and each of them left out."""
 _ON_TAGS = (
     *("frequency", "knn", "tagvote"),
     *("heads:n_units=2048", "heads:n_units=2048:quantity=network"),
@@ -238,11 +249,27 @@ SUITES: dict[str, Suite] = {
             methods=_PROPAGATION,
         ),
         Suite(
+            name="corel5k-hybrid",
+            about="Corel-5K: the hybrid, each of its members alone, and each left out",
+            reader="corel5k",
+            folder="corel5k",
+            methods=_MIXED,
+        ),
+        Suite(
             name="corel5k-few",
             about="Corel-5K with 1, 2, 5, 10 and 50 training pictures a label",
             reader="corel5k",
             folder="corel5k",
-            methods=("frequency", "copy", "knn", "tagvote", "2pknn", "cca-knn"),
+            methods=(
+                "frequency",
+                "copy",
+                "knn",
+                "tagvote",
+                "2pknn",
+                "cca-knn",
+                "hybrid",
+                *_AS_MEMBERS,
+            ),
             protocols=tuple(Protocol(n_examples=n) for n in FEW_SIZES),
         ),
         Suite(

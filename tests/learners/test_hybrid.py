@@ -1,0 +1,269 @@
+"""The hybrid: its parts by hand and by independent references, its promises on planted data."""
+
+import numpy as np
+import pytest
+from scipy.optimize import check_grad
+
+from indexing.errors import InputError
+from indexing.index import Neighbors
+from learners.base import Batch
+from learners.hybrid import Hybrid
+from learners.hybrid.decisions import (
+    Goal,
+    PrecisionCurve,
+    choose_corrections,
+    image_precision,
+)
+from learners.hybrid.evidence import fit_evidence
+from learners.hybrid.gate import Gate
+from learners.hybrid.members import member_settings
+from learners.hybrid.mixing import worth
+from learners.hybrid.stacking import Stack, StackProblem, fit_stack, tag_importance
+from learners.tag_matrix import TagMatrix
+
+
+def matrix(present):
+    return TagMatrix.from_lists(
+        np.arange(len(present)), [np.flatnonzero(row) for row in present], present.shape[1]
+    )
+
+
+def planted(n=300, n_tags=8, seed=0):
+    """Two members that know something each, one that knows nothing; neighbours at random."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=(n, n_tags)) * 2 - 1.5 - np.arange(n_tags) / 4
+    present = rng.random((n, n_tags)) < 1 / (1 + np.exp(-z))
+    scores = {
+        "heads": (z + rng.normal(size=z.shape)).astype(np.float32),
+        "tagprop": (1 / (1 + np.exp(-z - rng.normal(size=z.shape)))).astype(np.float32),
+        "knn": rng.random(z.shape).astype(np.float32),
+    }
+    rows = np.argsort(rng.random((n, n)), axis=1)[:, :12]
+    distances = np.sort(rng.random((n, 12)), axis=1).astype(np.float32)
+    return scores, Neighbors(rows, distances), present
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    scores, neighbors, present = planted()
+    batch = Batch(scores=scores, neighbors=neighbors)
+    return Hybrid(members="heads,tagprop,knn").fit(batch, matrix(present)), batch, present
+
+
+def problem(seed=0, n=30, n_members=3, n_tags=5, n_signals=2, shrinkage=2.0):
+    rng = np.random.default_rng(seed)
+    return StackProblem(
+        rng.normal(size=(n_members, n, n_tags)).astype(np.float32),
+        rng.uniform(-1, 1, size=(n, n_signals)).astype(np.float32),
+        rng.random((n, n_tags)) < 0.3,
+        np.log(rng.uniform(0.1, 0.5, n_tags)),
+        rng.uniform(0.5, 2, n_tags),
+        shrinkage,
+    )
+
+
+def test_the_gradient_of_the_stack_equals_finite_differences():
+    of = problem()
+    at = of.first() + np.random.default_rng(1).normal(size=of.first().size) * 0.3
+    wide = 1e-2  # evaluated in float32
+    found = of(at)[1]
+    for direction in np.random.default_rng(2).normal(size=(12, at.size)):
+        direction /= np.linalg.norm(direction)
+        slope = (of(at + wide * direction)[0] - of(at - wide * direction)[0]) / (2 * wide)
+        assert found @ direction == pytest.approx(slope, rel=2e-3, abs=2e-2)
+    assert check_grad(lambda x: of(x)[0], lambda x: of(x)[1], at, epsilon=1e-3) < 0.5
+
+
+def test_the_loss_of_the_stack_is_the_likelihood_that_is_written():
+    evidence = np.array([[[1.0, -2.0]], [[0.5, 3.0]]], np.float32)
+    signals = np.array([[0.5]], np.float32)
+    prior, importance = np.log([0.2, 0.4]), np.array([1.0, 2.0])
+    of = StackProblem(evidence, signals, np.array([[True, False]]), prior, importance, 3.0)
+    stack = Stack(
+        weights=np.array([[0.4, 0.6], [1.0, 0.2]]),
+        shared=np.array([0.5, 0.5]),
+        gates=np.array([[0.7], [0.1]]),
+        offsets=np.array([0.1, -0.2]),
+        prior=np.array([-0.3, 0.9]),
+    )
+    gains = np.exp([0.3 * 0.5, -0.3 * 0.5])  # less their mean, 0.4
+    z = [
+        0.4 * gains[0] * 1.0 + 1.0 * gains[1] * 0.5 - 0.3 + 0.9 * prior[0] + 0.1,
+        0.6 * gains[0] * -2.0 + 0.2 * gains[1] * 3.0 - 0.3 + 0.9 * prior[1] - 0.2,
+    ]
+    loss = np.log1p(np.exp(-z[0])) + 2 * np.log1p(np.exp(z[1]))
+    loss += 1.5 * (0.1**2 + 0.1**2 + 0.5**2 + 0.3**2 + 0.1**2 + 0.2**2)
+    loss += 5.0 * (0.3**2 + 0.3**2)
+    assert of(of.packed(stack))[0] == pytest.approx(loss, rel=1e-5)
+
+
+def test_a_member_that_speaks_against_the_truth_weighs_exactly_nothing():
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(200, 4)).astype(np.float32)
+    present = rng.random(z.shape) < 1 / (1 + np.exp(-z))
+    none = np.zeros((200, 0), np.float32)
+    against = (rng.normal(size=z.shape) - 3 * present).astype(np.float32)
+    stack = fit_stack(
+        StackProblem(np.stack([z, against]), none, present, np.zeros(4), np.ones(4), 5.0)
+    )
+    assert stack.shared[1] == 0
+    assert (stack.weights[1] == 0).all()
+    assert stack.shared[0] > 0.5
+
+
+def test_rare_tags_count_more_and_all_together_as_before():
+    counts = np.array([1, 10, 100])
+    found = tag_importance(counts)
+    assert (np.diff(found) < 0).all()
+    assert found @ (counts + 1) == pytest.approx((counts + 1).sum())
+    assert found[0] / found[2] == pytest.approx(np.sqrt(101 / 2))
+
+
+def test_evidence_tells_the_log_odds_and_keeps_every_order():
+    rng = np.random.default_rng(3)
+    z = rng.normal(size=(4000, 5)) * 1.5
+    present = rng.random(z.shape) < 1 / (1 + np.exp(-z))
+    scores = (1 / (1 + np.exp(-z))).astype(np.float32)  # another scale
+    said = fit_evidence(scores, present)
+    asked = np.array([0.1, 0.3, 0.5, 0.7, 0.9])
+    np.testing.assert_allclose(said(asked), np.log(asked / (1 - asked)), atol=0.25)
+    assert (np.diff(said(np.linspace(-0.5, 1.5, 200))) > 0).all()
+    nothing = fit_evidence(np.ones((5, 2), np.float32), np.ones((5, 2), bool))
+    assert nothing(np.array([3.0])).tolist() == [0.0]
+
+
+def test_the_gate_reads_how_close_and_how_unanimous_neighbours_are():
+    present = np.array([[1, 0], [1, 0], [0, 1], [1, 0]], bool)
+    tags = matrix(present)
+    rows = np.array([[0, 1], [0, 2], [1, 2], [0, 3]])
+    far = np.array([[0.1, 0.1], [0.2, 0.2], [0.5, 0.5], [0.9, 0.9]], np.float32)
+    gate = Gate.of(2, Neighbors(rows, far), tags)
+    found = gate(Neighbors(rows, far), tags)
+    assert (np.diff(found[:, 0]) < 0).all()
+    assert found[0, 0] == 1
+    assert found[-1, 0] == -1
+    # Of one mind: pictures 0 and 3; divided: 1 and 2.
+    assert found[0, 1] == found[3, 1] > found[1, 1] == found[2, 1]
+    nobody = Neighbors(np.full((1, 2), -1), np.full((1, 2), np.inf, np.float32))
+    assert gate(nobody, tags)[0].tolist() == [-1, found[1, 1]]
+
+
+def test_what_does_not_help_weighs_exactly_nothing_and_costs_nothing(fitted):
+    hybrid, batch, _ = fitted
+    assert hybrid.weights["knn"] == 0
+    assert min(hybrid.weights["heads"], hybrid.weights["tagprop"]) > 0.2
+    other = {**batch.scores, "knn": -batch.scores["knn"]}
+    changed = Batch(scores=other, neighbors=batch.neighbors)
+    np.testing.assert_array_equal(hybrid.predict_scores(changed), hybrid.predict_scores(batch))
+
+
+def test_it_is_better_than_its_best_member_on_pictures_it_has_not_seen(fitted):
+    hybrid, _, _ = fitted
+    scores, neighbors, present = planted(n=2000, seed=1)
+    mixed = hybrid.predict_scores(Batch(scores=scores, neighbors=neighbors))
+    assert worth(mixed, present) > max(worth(one, present) for one in scores.values()) + 0.01
+
+
+def test_probabilities_mean_what_they_say_and_quantities_are_their_sum(fitted):
+    hybrid, _, _ = fitted
+    scores, neighbors, present = planted(n=4000, seed=2)
+    batch = Batch(scores=scores, neighbors=neighbors)
+    chances = hybrid.predict_probabilities(batch)
+    assert chances.dtype == np.float32
+    for low in np.arange(0, 1, 0.2):
+        chosen = (chances >= low) & (chances < low + 0.2)
+        assert present[chosen].mean() == pytest.approx(chances[chosen].mean(), abs=0.05)
+    quantities = hybrid.predict_quantities(batch)
+    np.testing.assert_allclose(quantities, chances.sum(axis=1), rtol=1e-6)
+    cut = hybrid.cut_for_precision(0.8)
+    given = chances >= cut.threshold
+    assert present[given].mean() == pytest.approx(0.8, abs=0.05)
+    assert (given & present).sum() / present.sum() == pytest.approx(cut.recall, abs=0.05)
+
+
+def test_a_precision_that_was_never_reached_has_no_cut(fitted):
+    hybrid, _, _ = fitted
+    assert hybrid.cut_for_precision(1.0) is None
+    with pytest.raises(InputError, match="it is above 0 and at most 1, such as"):
+        hybrid.cut_for_precision(1.5)
+
+
+def test_a_cut_is_the_last_place_where_enough_were_right():
+    chances = np.linspace(1, 0, 100)[:, None]
+    present = np.zeros((100, 1), bool)
+    present[:40] = present[60:62] = True
+    found = PrecisionCurve.of(chances, present).cut(0.8)
+    # 40 of 40, then 40 of 50: no cut lies between right tags.
+    assert (found.n_emitted, found.precision) == (40, 1.0)
+    assert found.recall == pytest.approx(40 / 42)
+    assert found.threshold == pytest.approx(chances[39, 0])
+
+
+def test_sources_sum_to_the_scores_and_the_goal_moves_the_prior_alone(fitted):
+    hybrid, batch, _ = fitted
+    sources = hybrid.sources(batch)
+    assert set(sources) == {"heads", "tagprop", "knn", "prior"}
+    np.testing.assert_allclose(sum(sources.values()), hybrid.predict_scores(batch), atol=1e-4)
+    other = hybrid.with_params(goal="miap")
+    np.testing.assert_array_equal(other.sources(batch)["heads"], sources["heads"])
+    np.testing.assert_array_equal(
+        other.predict_probabilities(batch), hybrid.predict_probabilities(batch)
+    )
+
+
+def test_corrections_serve_their_goal_and_keep_the_floor():
+    rng = np.random.default_rng(5)
+    prior = np.array([0.5, 0.3, 0.1, 0.05, 0.03, 0.02, 0.02, 0.02])
+    present = rng.random((600, 8)) < prior
+    z = (present * 1.5 + rng.normal(size=present.shape) + np.log(prior)).astype(np.float32)
+    free = choose_corrections(z, np.log(prior), present)
+    assert free[Goal.F1] > free[Goal.MIAP]
+    floor = image_precision(z - 0.1 * np.log(prior), present) - 1e-9
+    kept = choose_corrections(z, np.log(prior), present, floor)
+    corrected = z - (kept[Goal.F1] * np.log(prior)).astype(np.float32)
+    assert image_precision(corrected, present) >= floor - 1e-6
+
+
+def test_a_picture_precision_by_hand():
+    scores = np.array([[3.0, 2.0, 1.0], [3.0, 2.0, 1.0], [1.0, 1.0, 1.0]])
+    present = np.array([[1, 0, 1], [0, 0, 1], [0, 0, 0]], bool)
+    assert image_precision(scores, present) == pytest.approx(((1 + 2 / 3) / 2 + 1 / 3) / 2)
+
+
+def test_pictures_that_a_member_has_not_scored_are_left_out():
+    scores, neighbors, present = planted()
+    partly = {**scores, "heads": scores["heads"].copy()}
+    partly["heads"][40:] = np.nan
+    one = Hybrid(members="heads,tagprop").fit(
+        Batch(scores=partly, neighbors=neighbors), matrix(present)
+    )
+    assert np.isfinite(one.predict_scores(Batch(scores=scores, neighbors=neighbors))).all()
+    assert one.curve_.n_true == present[:40].sum()
+
+
+def test_a_new_tag_weighs_what_all_share_and_the_others_keep_their_own(fitted):
+    hybrid, batch, present = fitted
+    columns = np.array([3, -1, 0])
+    again = hybrid.rebased(matrix(present[:, :3]), columns)
+    taken = {name: one[:, [3, 7, 0]] for name, one in batch.scores.items()}
+    now = Batch(scores=taken, neighbors=batch.neighbors)
+    before = hybrid.predict_probabilities(batch)
+    after = again.predict_probabilities(now)
+    np.testing.assert_allclose(after[:, [0, 2]], before[:, [3, 0]], atol=1e-6)
+
+
+def test_members_are_made_with_settings_of_their_own():
+    found = member_settings("knn,tagprop", {"tagprop": {"weights": "rank"}})
+    assert found == {"knn": {}, "tagprop": {"weights": "rank", "sigmoids": False}}
+    for members, message in (
+        ("", "members are ''"),
+        ("knn,knn", "each once"),
+        ("knn,hybrid", "correct hybrid"),
+        ("knn,nobody", "correct nobody"),
+    ):
+        with pytest.raises(InputError, match=message):
+            Hybrid(members=members)
+    with pytest.raises(InputError, match="settings of heads, which the hybrid does not mix"):
+        Hybrid(members="knn", settings={"heads": {}})
+    with pytest.raises(InputError, match="goal is 'best'; it is one of f1, miap"):
+        Hybrid(goal="best")
