@@ -196,6 +196,7 @@ class LeastSquares:
                 system += part.T @ part
             # Copies among the centres leave the system singular; this is far below any picture.
             system[np.diag_indices_from(system)] += 1e-9 * regularization
+        self._leverages = np.full(len(features), np.nan)
         self._factor: NDArray[np.float64]
         self._factor, _ = cho_factor(system, lower=True, overwrite_a=True)
 
@@ -274,16 +275,12 @@ class LeastSquares:
             Of these. They come from the fit with the picture, by its residual over its
             leverage, and keep its mean.
         """
-        from scipy.linalg import solve_triangular
-
         if self._is_whole:
             yield slice(None), targets - weights / self._shares[:, None]
             return
         for rows, part in self._nearness():
-            half = solve_triangular(self._factor, part.T, lower=True)  # (n_units, n)
-            leverages = np.minimum(np.einsum("ij,ij->j", half, half), 1 - 1e-9)
-            residuals = (targets[rows] - mean - part @ weights) / (1 - leverages)[:, None]
-            yield rows, targets[rows] - residuals
+            residuals = targets[rows] - mean - part @ weights
+            yield rows, targets[rows] - residuals / (1 - self._leverages_of(rows, part))[:, None]
 
     @cached_property
     def _shares(self) -> NDArray[np.float64]:
@@ -293,6 +290,16 @@ class LeastSquares:
         half = solve_triangular(self._factor, np.eye(len(self._factor)), lower=True)
         shares: NDArray[np.float64] = np.einsum("ij,ij->j", half, half)
         return shares
+
+    def _leverages_of(self, rows: slice, part: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return how far each of some pictures decides its own estimate, in [0, 1)."""
+        from scipy.linalg import solve_triangular
+
+        # Most of the work of an estimate; what is asked for next is of the same pictures.
+        if np.isnan(self._leverages[rows]).any():
+            half = solve_triangular(self._factor, part.T, lower=True)  # (n_units, n)
+            self._leverages[rows] = np.minimum(np.einsum("ij,ij->j", half, half), 1 - 1e-9)
+        return self._leverages[rows]
 
     def _nearness(self) -> Iterator[tuple[slice, NDArray[np.float64]]]:
         """Yield the activations, some pictures at a time."""
