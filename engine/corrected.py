@@ -187,22 +187,29 @@ class CorrectedPictures:
         vectors = self._vectors[self._is_extra]
         return WiderSearch(index, self.extra_rows, vectors if space is None else space(vectors))
 
-    def facts(self, contents: Sequence[bytes]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    def facts(
+        self, contents: Sequence[bytes], columns: Sequence[int] | None = None
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Return what was corrected in the very pictures that are asked about.
 
         Parameters
         ----------
         contents : sequence of n_queries bytes
             sha256 of each.
+        columns : sequence of int, optional
+            Tags that are asked for; by default all.
 
         Returns
         -------
-        added, removed : ndarray of bool, shape (n_queries, n_tags)
+        added, removed : ndarray of bool, shape (n_queries, n_tags or n_columns)
         """
         places = {one.content: place for place, one in enumerate(self.taught)}
         found = np.array([places.get(content, -1) for content in contents], np.int64)
-        facts = np.zeros((2, len(found), len(self._vocabulary)), bool)
-        facts[:, found >= 0] = np.stack(self._votes)[:, found[found >= 0]]
+        votes = np.stack(self._votes)  # (2, n_taught, n_tags)
+        if columns is not None:
+            votes = votes[:, :, list(columns)]
+        facts = np.zeros((2, len(found), votes.shape[2]), bool)
+        facts[:, found >= 0] = votes[:, found[found >= 0]]
         return facts[0], facts[1]
 
     def heard(

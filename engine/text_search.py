@@ -241,10 +241,11 @@ class TextSearch:
         return term.column is not None or self._unseen_words().is_known(term.text)
 
     def _evidence(self, term: Term) -> _Evidence:
-        return self._of_word(term.text) if term.column is None else self._of_tag(term)
+        if term.column is None:
+            return self._of_word(term.text)
+        return self._of_tag(term.text, term.column)
 
-    def _of_tag(self, term: Term) -> _Evidence:
-        column = term.column
+    def _of_tag(self, tag: str, column: int) -> _Evidence:
         found = self._tag_scores()
         contents = [entry.content for entry in self._pictures.entries]
         tagged = self._tagger.tagged
@@ -252,8 +253,9 @@ class TextSearch:
         carries = np.zeros(tagged.tags.n_images, bool)
         carries[holders[tagged.tags.indices == column]] = True
         places = [tagged.places_of(content) for content in contents]
-        added, removed = self._tagger.pictures.facts(contents)
-        confirmed = np.array([carries[place].any() for place in places], bool) | added[:, column]
+        facts = self._tagger.pictures.facts(contents, [column])
+        added, removed = (one[:, 0] for one in facts)
+        confirmed = np.array([carries[place].any() for place in places], bool) | added
         scores = np.asarray(found.scores[column])
         # Among few tags, the best five hold some that speak for nothing.
         speaks = (scores > scores.min(initial=np.inf)) | (scores > 0)
@@ -261,11 +263,11 @@ class TextSearch:
         if found.probabilities is not None:
             given &= found.probabilities[column] >= _LEAST_OUTRIGHT
         return _Evidence(
-            term.text,
+            tag,
             scores,
             None if found.ties is None else np.asarray(found.ties[column]),
             confirmed,
-            confirmed | (given & ~removed[:, column]),
+            confirmed | (given & ~removed),
         )
 
     def _of_word(self, word: str) -> _Evidence:
