@@ -72,7 +72,8 @@ def test_every_make_target_of_the_readme_exists():
 
 
 @pytest.mark.parametrize(
-    "modules", ["engine.cli", "engine.tagger", "engine.building", "engine.training"]
+    "modules",
+    ["engine.cli", "engine.tagger", "engine.building", "engine.training", "engine.teaching"],
 )
 def test_imports_stay_light(modules):
     heavy = "torch", "timm", "open_clip", "sklearn", "scipy", "gensim", "pandas", "matplotlib"
