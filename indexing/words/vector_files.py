@@ -6,6 +6,7 @@ the first two also compressed; nothing else imports it.
 
 import gzip
 import struct
+import tempfile
 import warnings
 from collections.abc import Sequence
 from enum import StrEnum
@@ -110,32 +111,65 @@ def read_vector_file(path: Path) -> tuple[list[str], NDArray[np.float32]]:
     """
     kind = _recognized(path)
     try:
+        with tempfile.TemporaryDirectory() as folder:
+            return _read(_readable(path, kind, Path(folder)), kind)
+    except (OSError, ValueError, EOFError, struct.error, AssertionError) as error:
+        raise InputError(
+            f"{printable_path(path)} looks like {kind} and cannot be read as such ({error}); "
+            f"whole files are accepted; fetch it again"
+        ) from error
+
+
+def _read(path: Path, kind: VectorFormat) -> tuple[list[str], NDArray[np.float32]]:
+    try:
         from gensim.models import KeyedVectors
         from gensim.models.fasttext import load_facebook_vectors
     except ImportError as error:
         raise MissingDependencyError(
             "gensim", "reading a file of word vectors", "pip install gensim"
         ) from error
-    try:
-        with warnings.catch_warnings():
-            # gensim counts the lines of a GloVe file and leaves it to be closed by chance.
-            warnings.simplefilter("ignore", ResourceWarning)
-            if kind is VectorFormat.FASTTEXT:
-                keyed = load_facebook_vectors(str(path))
-            else:
-                keyed = KeyedVectors.load_word2vec_format(
-                    str(path),
-                    binary=kind is VectorFormat.WORD2VEC_BINARY,
-                    no_header=kind is VectorFormat.GLOVE,
-                    unicode_errors="replace",
-                )
-    except (OSError, ValueError, EOFError, struct.error, AssertionError) as error:
-        raise InputError(
-            f"{printable_path(path)} looks like {kind} and cannot be read as such ({error}); "
-            f"whole files are accepted; fetch it again"
-        ) from error
+    with warnings.catch_warnings():
+        # gensim counts the lines of a GloVe file and leaves it to be closed by chance.
+        warnings.simplefilter("ignore", ResourceWarning)
+        if kind is VectorFormat.FASTTEXT:
+            keyed = load_facebook_vectors(str(path))
+        else:
+            keyed = KeyedVectors.load_word2vec_format(
+                str(path),
+                binary=kind is VectorFormat.WORD2VEC_BINARY,
+                no_header=kind is VectorFormat.GLOVE,
+                unicode_errors="replace",
+            )
     words: Sequence[str] = keyed.index_to_key
     return list(words), np.asarray(keyed.vectors, dtype=np.float32)[: len(words)]
+
+
+def _readable(path: Path, kind: VectorFormat, folder: Path) -> Path:
+    """Return the file, or what stands for it in an empty folder where gensim cannot read it."""
+    if _is_gzip(path) and path.suffix != ".gz":
+        link = folder / "vectors.gz"  # it goes by the name
+        link.symlink_to(path.resolve())
+        path = link
+    if kind is not VectorFormat.GLOVE:
+        return path
+    opened = gzip.open if _is_gzip(path) else open
+    with opened(path, "rb") as source:
+        n_fields = source.readline().rstrip().count(b" ")
+        if all(line.rstrip().count(b" ") == n_fields for line in source):
+            return path
+    # The authors' largest file has words with spaces in them, such as ". . .".
+    joined = folder / "vectors.txt"
+    with opened(path, "rb") as source, joined.open("wb") as copy:
+        for line in source:
+            fields = line.rstrip().split(b" ")
+            word, numbers = fields[:-n_fields], fields[-n_fields:]
+            copy.write(b"_".join(word) + b" " + b" ".join(numbers) + b"\n")
+    return joined
+
+
+def _is_gzip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"\x1f\x8b"
 
 
 def _recognized(path: Path) -> VectorFormat:
@@ -143,7 +177,7 @@ def _recognized(path: Path) -> VectorFormat:
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
-        if head[:2] == b"\x1f\x8b":
+        if _is_gzip(path):
             with gzip.open(path) as unpacked:
                 head = unpacked.read(_HEAD_BYTES)
     except (OSError, EOFError) as error:

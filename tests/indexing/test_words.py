@@ -60,6 +60,16 @@ def test_formats_are_known_by_content_and_read_by_value(kind: str, tmp_path: Pat
     np.testing.assert_allclose(table.rows(range(len(WORDS))), VECTORS, rtol=1e-3)
 
 
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_words_with_spaces_in_a_glove_file_are_joined(is_packed: bool, tmp_path: Path) -> None:
+    path = tmp_path / "vectors"
+    text = b"the 1 2 3\n. . . 4 5 6\nat name@domain.com 7 8 9\n"
+    path.write_bytes(gzip.compress(text) if is_packed else text)
+    words, vectors = read_vector_file(path)
+    assert words == ["the", "._._.", "at_name@domain.com"]
+    np.testing.assert_array_equal(vectors, np.arange(1, 10).reshape(3, 3))
+
+
 def test_a_fasttext_model_is_read(tmp_path: Path) -> None:
     sentences = [["tiger", "jungle", "grass"], ["sky", "jet", "plane"]] * 5
     model = FastText(sentences, vector_size=6, min_count=1, epochs=1, bucket=50, seed=1, workers=1)

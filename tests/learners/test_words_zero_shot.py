@@ -16,6 +16,7 @@ from learners.words import (
     mixture,
 )
 from learners.words.fast0tag import Fast0Tag, principal_directions
+from learners.words.held_out import held_out_tag_scores
 from tests.reference import words as literal
 
 
@@ -156,6 +157,26 @@ def test_new_tags_wait_for_the_next_training() -> None:
     before = learner.predict_scores(asked)
     np.testing.assert_array_equal(scores[:, [0, 2]], before[:, [4, 0]])
     assert (scores[:, 1] == -1).all()
+
+
+def test_tags_held_out_together_score_as_those_held_out_one_by_one() -> None:
+    features, tags, words = drawn()
+    words[6] = 0
+    directions = np.random.default_rng(5).normal(size=(30, 4)).astype(np.float32)
+    batch = Batch(features=features, words=words, directions=directions)
+    asked = np.random.default_rng(6).normal(size=(7, 5)).astype(np.float32)
+    columns = np.array([1, 4, 6])
+    learner = Fast0Tag(class_weight=0.3, n_units=20, width=1.5)
+    scores = held_out_tag_scores(learner, batch, tags, columns, asked)
+    for place, column in enumerate(columns):
+        lists = [[t for t in tags.tags_of(i) if t != column] for i in range(30)]
+        less = TagMatrix.from_lists(range(30), lists, 8)
+        alone = Fast0Tag(class_weight=0.3, n_units=20, width=1.5).fit(batch, less)
+        expected = alone.predict_scores(Batch(features=asked))[:, column]
+        np.testing.assert_allclose(scores[:, place], expected, atol=1e-5)
+    assert held_out_tag_scores(learner, batch, tags, columns[:0], asked).shape == (7, 0)
+    with pytest.raises(InputError, match="fit one learner a tag"):
+        held_out_tag_scores(learner, Batch(features=features, words=words), tags, columns, asked)
 
 
 def test_words_of_another_number_or_width_are_refused() -> None:
