@@ -9,7 +9,14 @@ from benchmarks.report.results import ResultLine
 from benchmarks.report.tables import Cell, Row, Table
 from learners.metrics import Comparison, Measure
 
-__all__ = ["compared_table", "cost_table", "measured_table", "published_table", "written"]
+__all__ = [
+    "compared_table",
+    "cost_table",
+    "difference_cells",
+    "measured_table",
+    "published_table",
+    "written",
+]
 
 _DASH = "–"  # noqa: RUF001 -- between numbers, as printers set it
 
@@ -95,14 +102,15 @@ def compared_table(group: Group, compared: Sequence[Compared]) -> Table:
             cells += (
                 [Cell(_DASH), Cell(_DASH)]
                 if difference is None
-                else _difference(measure, difference)
+                else difference_cells(measure, difference)
             )
         rows.append(Row(tuple(cells)))
     columns = [name for m in measures for name in (f"Δ {m}", "p")]
     return Table(("method", "less", *columns), rows, frozenset({1}))
 
 
-def _difference(measure: Measure, found: Comparison) -> list[Cell]:
+def difference_cells(measure: Measure, found: Comparison) -> list[Cell]:
+    """Return a difference with its interval, and its p-value; a sure one is marked."""
     sure = found.low > 0 or found.high < 0
     worse = (found.value < 0) is not smaller_is_better(measure)
     text, low, high = (_signed(measure, v) for v in (found.value, found.low, found.high))

@@ -12,6 +12,7 @@ from benchmarks.report.counted import (
 )
 from benchmarks.report.facts import about_data
 from benchmarks.report.groups import Group
+from benchmarks.report.mixed import less_best_member, less_mixture
 from benchmarks.report.numbers import (
     compared_table,
     cost_table,
@@ -24,6 +25,11 @@ from benchmarks.suites import SUITES
 from learners.metrics import Measure
 
 __all__ = ["Block", "Convention", "Section", "conventions", "section"]
+
+_SPLITS = (
+    "Paired, on each split by itself; which member is the best of a measure is known from the "
+    "answers. Bold: the 95 % interval excludes 0."
+)
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,13 @@ def section(
         for heading, compared in comparisons.items()
         if compared
     ]
+    mixed = less_best_member(group, n_replicates)
+    if mixed is not None:
+        blocks.append(Block("A mixture less its best member, split by split", _SPLITS, mixed))
+    parts = less_mixture(group, n_replicates) if mixed is not None else []
+    if parts:
+        title = "Members alone, and mixtures without one, less the mixture"
+        blocks.append(Block(title, _paired(group), compared_table(group, parts)))
     # Methods that learned from a few pictures a tag are no match of published ones.
     tables = [] if group.few_examples else published.tables(group.dataset)
     beside = SUITES[group.suite].beside if group.suite in SUITES else None
