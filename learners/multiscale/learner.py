@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,8 @@ class MSCNN(NetworkLearner):
     r"""Score every tag from the pixels of a picture, by a network that fuses its scales.
 
     The backbone's maps are fused as :class:`learners.multiscale.network.MultiScaleTower`
-    tells, and averaged over the picture: the visual feature. A linear classifier makes of it
+    tells, and averaged over the picture: the visual feature. Behind it stand the means of the
+    maps of all stages of the backbone, as they were before training. `classifier` makes of that
     the log-odds of each tag, and :class:`learners.quantity.LabelQuantity` the number of tags.
     Training has the stages of :class:`learners.training.TrainingPlan`: the backbone (its last
     `n_trained_scales`), the fusion blocks behind the frozen backbone, then classifier and
@@ -58,9 +59,7 @@ class MSCNN(NetworkLearner):
         The backbone's last scales that are fine-tuned; 0 = none, None = all, as in the paper.
     classifier : {"radial", "linear"}, default="radial"
         What makes scores of the feature. Radial: the closed form of
-        :class:`learners.heads.Heads`, on the visual feature and the means of the maps of all
-        stages of the backbone. Linear: the paper's, trained
-        on the visual feature alone.
+        :class:`learners.heads.Heads`. Linear: the paper's, trained, on the visual feature alone.
     prior_correction : float, default=0.2
         Of the radial one; as :class:`learners.heads.Heads` takes it.
     views : int, default=2
@@ -104,6 +103,17 @@ class MSCNN(NetworkLearner):
     exported once; answering needs OpenVINO and NumPy, no torch. Classifier and quantity are
     trained on the features of the exported network, whose arithmetic is that of answering.
 
+    What is frozen runs once a view of a picture, on the CPU; its maps lie on disk as float16
+    while the rest is trained, unless they take more than half of what is free there. They are
+    deleted when the stage is done.
+
+    On Corel-5K (900 pictures of the training split asked, 3,600 trained on) neither part pays for
+    certain. The means of the stages of the frozen network give C-F1@5 46.3 and MAP 54.5; fusion
+    blocks, trained for 8 epochs, 46.3 and 55.0; the last stage fine-tuned for 8 epochs, without
+    fusion, 47.0 and 54.9. Paired 95 % intervals of both differences hold 0. What pays is that
+    the stages are pooled (without them MAP 52.7) and the closed form (a linear classifier that
+    is trained with the blocks: MAP 45).
+
     References
     ----------
     Y. Niu et al., "Multi-Modal Multi-Scale Deep Learning for Large-Scale Image Annotation".
@@ -111,6 +121,18 @@ class MSCNN(NetworkLearner):
 
     name: ClassVar[str] = "mscnn"
     needs: ClassVar[Needs] = Needs.PIXELS
+
+    NIU2017: ClassVar[Mapping[str, Any]] = {
+        "backbone": "timm:resnet101",
+        "size": 224,
+        "n_trained_scales": None,
+        "classifier": "linear",
+        "plan": "niu2017",
+        "loss": "logistic",
+        "dropout": 0.0,
+        "views": 0,
+    }
+    """The network of the paper and its training: all of ResNet-101 is fine-tuned."""
 
     backbone: str = "efficientnet-lite2"
     size: int | None = None

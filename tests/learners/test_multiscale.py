@@ -9,6 +9,8 @@ import torch
 
 from indexing.errors import ArtifactError, InputError, NotFittedError
 from indexing.extractors import open_extractor
+from indexing.index import VectorTransform
+from indexing.pixels import Framing
 from learners.base import Batch, TagLearner, TagMatrix
 from learners.metrics import Measure
 from learners.multiscale import MSCNN
@@ -49,6 +51,71 @@ def drawn(n_images: int = 24, seed: int = 0, size: int = 16) -> tuple[Batch, Tag
 @pytest.fixture(scope="module")
 def fitted(extractor_cache) -> MSCNN:
     return MSCNN(**{**SMALL, "quantity": True, "flips": False}).fit(*drawn())
+
+
+RADIAL = {**SMALL, "classifier": "radial", "n_trained_scales": 0, "loss": "asymmetric"}
+
+
+def test_a_frozen_plain_network_is_the_learner_heads_on_what_it_extracts() -> None:
+    batch, tags = drawn(60)
+    asked, _ = drawn(30, seed=1)
+    learner = MSCNN(**{**RADIAL, "fusion": False}).fit(batch, tags)
+    extractor = learner.extractor()
+    assert extractor.blocks == (256, 16, 24, 32, 48, 64)
+    transform = VectorTransform.of_blocks(extractor.blocks)
+    given, seen = (transform(extractor.extract(some.pixels)) for some in (batch, asked))
+    expected = make_learner("heads").fit(Batch(features=given), tags)
+    np.testing.assert_array_equal(
+        learner.predict_scores(asked), expected.predict_scores(Batch(features=seen))
+    )
+
+
+def test_stages_behind_the_feature_are_those_of_the_backbone_before_training() -> None:
+    batch, tags = drawn()
+    asked, _ = drawn(8, seed=1)
+    features = {
+        n_scales: MSCNN(**{**RADIAL, "n_trained_scales": n_scales})
+        .fit(batch, tags)
+        .extractor()
+        .extract(asked.pixels)
+        for n_scales in (0, 1, None)
+    }
+    for n_scales in (1, None):
+        np.testing.assert_allclose(
+            features[n_scales][:, 256:], features[0][:, 256:], rtol=1e-3, atol=1e-3
+        )
+        assert np.abs(features[n_scales][:, :256] - features[0][:, :256]).max() > 0.01
+
+
+def test_the_radial_one_learns_what_pixels_say_too() -> None:
+    params = {**RADIAL, "n_trained_scales": 1, "epochs": 8, "quantity": True, "flips": False}
+    learner = MSCNN(**params).fit(*drawn(120))
+    batch, tags = drawn(60, seed=1)
+    scores, truth = learner.predict_scores(batch), tags.toarray()
+    for tag in range(2):
+        assert Measure("map").compute(scores[:, [tag]], truth[:, [tag]]).value > 0.9
+    true = np.diff(tags.indptr)
+    assert np.mean((learner.predict_quantities(batch) - true) ** 2) < true.var()
+    again = TagLearner.from_state(*learner.state())
+    np.testing.assert_array_equal(again.predict_scores(batch), scores)
+    np.testing.assert_array_equal(
+        again.predict_quantities(batch), learner.predict_quantities(batch)
+    )
+
+
+def test_the_preset_of_the_paper_is_what_it_tells() -> None:
+    learner = make_learner("mscnn", **MSCNN.NIU2017)
+    assert learner.params()["plan"] == "niu2017"
+    assert learner.framing.size == 224
+    assert (learner.n_trained_scales, learner.classifier) == (None, "linear")
+
+
+def test_it_says_which_squares_it_wants(fitted: MSCNN) -> None:
+    assert MSCNN().framing == Framing(size=260)
+    assert MSCNN(backbone="efficientnet-lite0", size=96).framing == Framing(size=96)
+    assert MSCNN(backbone="timm:resnet50").framing.size == 224
+    assert fitted.framing.size == 16
+    assert fitted.framing.resample is MSCNN(**SMALL).framing.resample
 
 
 def test_overfits_32_pictures() -> None:
@@ -233,6 +300,11 @@ def test_next_to_nothing_to_learn_from(n_images: int, n_tags: int) -> None:
         ({"n_trained_scales": -1}, "n_trained_scales is -1; it is at least 0"),
         ({"crop": 1.0}, "crop is 1; it is a share below 1"),
         ({"held_out": 1.0}, "held_out is 1; it is below 1"),
+        ({"classifier": "deep"}, "classifier is 'deep'; it is one of radial, linear; choose one"),
+        ({"views": -1}, "views is -1; it is at least 0"),
+        ({"size": 0}, "size is 0; it is at least 1"),
+        ({"dropout": 1.0}, "dropout is 1; it is below 1"),
+        ({"gamma_negative": 0.5}, "gamma_negative is 0.5; it is 0, or at least 1"),
         ({"learning_rate": 0}, "learning_rate is 0; it is a number above 0"),
     ],
 )

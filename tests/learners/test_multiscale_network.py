@@ -331,10 +331,15 @@ def outputs(exported: ExportedNetwork, pixels: np.ndarray, folder, precision: st
     return np.concatenate([compiled([one[None]])[0] for one in pixels])
 
 
-def test_the_exported_network_equals_the_one_of_torch(tmp_path, extractor_cache) -> None:
+@pytest.mark.parametrize("pools_stages", [False, True])
+def test_the_exported_network_equals_the_one_of_torch(
+    pools_stages, tmp_path, extractor_cache
+) -> None:
     pixels, tags = pictures()
     plan = replace(PLAN, fusion=replace(PLAN.fusion, epochs=4, learning_rate=0.01))
-    network = train_multiscale(backbone(), pixels, tags, plan=plan)
+    network = train_multiscale(
+        backbone(), pixels, tags, plan=plan, pools_stages=pools_stages, n_trained_scales=1
+    )
     with torch.no_grad():
         expected = network.module(torch.from_numpy(pixels)).numpy()
     assert np.ptp(expected, axis=0).max() > 0.01
@@ -343,7 +348,8 @@ def test_the_exported_network_equals_the_one_of_torch(tmp_path, extractor_cache)
     np.testing.assert_allclose(full, expected, rtol=1e-3, atol=1e-3)
     opened = exported.open("mine")
     assert opened.fingerprint == network.spec.fingerprint
-    assert (opened.n_dims, opened.framing.size, opened.n_classes) == (96, 33, 0)
+    assert opened.blocks == ((96, 32, 32, 48, 192, 96) if pools_stages else (96,))
+    assert (opened.framing.size, opened.n_classes) == (33, 0)
     features = opened.extract(pixels)
     cosines = (features * expected).sum(axis=1) / (
         np.linalg.norm(features, axis=1) * np.linalg.norm(expected, axis=1)
