@@ -10,6 +10,7 @@ from engine.cli import cli
 from engine.emission import Emission
 from engine.trained import best_learner, load_learner, member_of
 from indexing.errors import InputError
+from learners.base import Needs
 from tests.engine.conftest import COLORS, MEMBERS, PARAMS, SETTINGS, write_picture
 from tests.engine.stand_ins import Fading, Turned
 
@@ -266,13 +267,14 @@ def test_damage_in_a_member_is_damage_of_the_hybrid(trained, new, name):
     assert next(Workspace(trained.root).tag([new], learner="turned")).learner == "turned"
 
 
-def test_what_a_workspace_does_not_hold_is_said_before_any_work(built):
+def test_what_a_workspace_does_not_hold_is_said_before_any_work(built, monkeypatch):
     with (
         built._folders.lock(),
         pytest.raises(InputError, match="members are 'knn,foo'; names of learners"),
     ):
         built.train(params={"members": "knn,foo"})
     Fading.seen.clear()
-    with pytest.raises(InputError, match=r"'mscnn' needs more than a workspace holds"):
-        built.train(params={"members": "fading,mscnn"})
+    monkeypatch.setattr("tests.engine.stand_ins.Means.needs", Needs.SCORES)
+    with pytest.raises(InputError, match=r"'means' needs more than a workspace holds \(SCORES\)"):
+        built.train(params={"members": "fading,means"})
     assert Fading.seen == []
