@@ -200,7 +200,7 @@ class IndexedPictures:
             if classifier is None or len(classifier.biases) != N_CLASSES:
                 return {"classes": np.zeros((0, 0), np.float16)}
             with self._tagger.waiting("reading what the network tells of each picture"):
-                parts = [classifier(part).astype(np.float16) for part in self._features()]
+                parts = [classifier(part).astype(np.float16) for part in self.features()]
             return {"classes": np.concatenate([np.zeros((0, N_CLASSES), np.float16), *parts])}
 
         found = self._kept("classes", classified)["classes"]
@@ -208,10 +208,10 @@ class IndexedPictures:
 
     def vectors(self) -> Iterator[NDArray[np.float32]]:
         """Yield the vectors of some pictures at a time, float32 (n, n_dims), in order."""
-        for features in self._features():
+        for features in self.features():
             yield self._tagger.transform(features)
 
-    def _features(self) -> Iterator[NDArray[np.float32]]:
+    def features(self) -> Iterator[NDArray[np.float32]]:
         """Yield the features of some pictures at a time, float32 (n, n_dims), in order."""
         extractor = self._tagger.manifest["extractor"]
         contents = self._contents

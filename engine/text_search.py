@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from engine.picture_scores import IndexedPictures, TagScores
 from engine.queries import Query, Unreadable, read_queries
+from engine.tower_words import TowerWords, has_text_side
 from engine.unseen_words import UnseenWords
 from engine.wording import TagNames, Term, terms_of
 from indexing.errors import InputError
@@ -129,6 +131,12 @@ class _Evidence:
         return logs
 
 
+def _stands_out(scores: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Return which pictures a word scores so high for that they are taken to be of it."""
+    stands_out: NDArray[np.bool_] = scores > scores.mean() + _DEVIATIONS * scores.std()
+    return stands_out
+
+
 def picture_to_resemble(image: Path, tagger: "Tagger") -> Query:
     """Read a picture that others shall look like.
 
@@ -147,7 +155,8 @@ class TextSearch:
     """Searches the indexed pictures of one generation by words.
 
     A word that is a tag, in any form, is scored by a learner of the workspace, and pictures that
-    people gave it come first. Any other word is scored by :class:`UnseenWords`. Each word puts
+    people gave it come first. Any other word is scored by :class:`UnseenWords`, or by the text
+    side of the workspace's network (:class:`TowerWords`) where it has one. Each word puts
     the pictures into an order, and so does a picture; where there are several, a picture comes
     by the geometric mean of its ranks, since the scores of different words have different
     scales.
@@ -238,7 +247,15 @@ class TextSearch:
         )
 
     def _is_known(self, term: Term) -> bool:
-        return term.column is not None or self._unseen_words().is_known(term.text)
+        is_tag = term.column is not None
+        return is_tag or self._tower is not None or self._unseen_words().is_known(term.text)
+
+    @cached_property
+    def _tower(self) -> TowerWords | None:
+        """The text side of the workspace's network, if it has one."""
+        if not has_text_side(self._tagger.manifest["extractor"]["name"]):
+            return None
+        return TowerWords(self._tagger.extractor)
 
     def _evidence(self, term: Term) -> _Evidence:
         if term.column is None:
@@ -271,6 +288,10 @@ class TextSearch:
         )
 
     def _of_word(self, word: str) -> _Evidence:
+        if self._tower is not None:
+            parts = [self._tower.scores([word], part) for part in self._pictures.features()]
+            scores = np.concatenate(parts)[:, 0]
+            return _Evidence(word, scores, None, np.zeros(len(scores), bool), _stands_out(scores))
         unseen = self._unseen_words()
         classes = self._pictures.class_probabilities()
         if self._directions is None:
@@ -280,9 +301,8 @@ class TextSearch:
             )
         scores = unseen.scores([word], self._directions, classes)[:, 0]
         outright = np.broadcast_to(unseen.outright([word], classes)[:, 0], scores.shape)
-        far = scores > scores.mean() + _DEVIATIONS * scores.std()
         nobody = np.zeros(len(scores), bool)
-        is_of = outright >= _LEAST_OUTRIGHT if outright.any() else far
+        is_of = outright >= _LEAST_OUTRIGHT if outright.any() else _stands_out(scores)
         return _Evidence(word, scores, None, nobody, is_of)
 
     def _all_directions(self, classes: NDArray[np.floating] | None) -> NDArray[np.float32]:

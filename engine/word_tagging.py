@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from engine.picture_scores import IndexedPictures, ask
 from engine.queries import Query, Unreadable, read_queries
 from engine.results import RankedTag, Relation, TagAnswer
+from engine.tower_words import TowerWords, has_text_side
 from engine.unseen_words import UnseenWords
 from engine.wording import TagNames
 from indexing.errors import InputError
@@ -103,7 +104,16 @@ class WordTagger:
 
     def missing(self, words: Sequence[str]) -> tuple[str, ...]:
         """Return the words of which nothing is known: no vector, and no general word."""
+        if self._tower is not None:
+            return ()
         return tuple(word for word in words if not self._unseen.is_known(word))
+
+    @cached_property
+    def _tower(self) -> TowerWords | None:
+        """The text side of the workspace's network, if it has one."""
+        if self._tagger is None or not has_text_side(self._tagger.manifest["extractor"]["name"]):
+            return None
+        return TowerWords(self.extractor)
 
     def tag(
         self, images: Sequence[str | Path], words: Sequence[str], top: int | None = None
@@ -123,7 +133,7 @@ class WordTagger:
         TagAnswer
             Scores are those of :class:`engine.unseen_words.UnseenWords`. A word that is a tag of
             the workspace is as likely outright as its learner says, if that is more than what
-            the classes say.
+            the classes say. Where the workspace's network has a text side, they are cosines.
 
         Raises
         ------
@@ -157,11 +167,13 @@ class WordTagger:
 
     def _framings(self) -> set[Framing]:
         """Return how the workspace's learner wants to see pictures."""
-        if self._tagger is None or not self._tagger.tagged.vocabulary:
+        if self._tower is not None or self._tagger is None or not self._tagger.tagged.vocabulary:
             return set()
         return self._tagger.served(self._learner).framings
 
     def _scores(self, queries: Sequence[Query], words: Sequence[str]) -> NDArray[np.float32]:
+        if self._tower is not None:
+            return self._tower.scores(words, np.stack([query.feature for query in queries]))
         classes, tagger = self._classes(queries), self._tagger
         if tagger is None or not tagger.tagged.vocabulary:
             return self._unseen.scores(words, self._unseen.directions(classes), classes)

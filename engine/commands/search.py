@@ -147,7 +147,7 @@ def _taken_for(answer: "TextAnswer") -> list[str]:
         for word, tag in answer.tags.items()
     ]
     lines += [
-        f"{word}: nobody has tagged with it; scored by word vectors and the network's own classes"
+        f"{word}: nobody has tagged with it; scored by what network and word vectors know of it"
         for word in answer.unseen
     ]
     lines += [f"{word}: nothing is known of it, left out" for word in answer.unknown]

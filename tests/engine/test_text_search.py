@@ -130,7 +130,7 @@ def test_scores_are_kept_and_go_with_their_generation(built, library, monkeypatc
         raise AssertionError("asked again")
 
     with monkeypatch.context() as patch:
-        patch.setattr(IndexedPictures, "_features", fails)
+        patch.setattr(IndexedPictures, "features", fails)
         assert built.search_text("red", k=5) == first
     write_picture(library / "one-more.png", COLORS["red"], seed=4321)
     built.build(library)
@@ -169,7 +169,7 @@ def test_the_command(built, tmp_path):
     assert lines[1].endswith("(Red, colour)")
     assert result.stderr.splitlines() == [
         "reds: your tag 'Red', scored by knn; * = people gave it",
-        "crimson: nobody has tagged with it; scored by word vectors and the network's own classes",
+        "crimson: nobody has tagged with it; scored by what network and word vectors know of it",
         "xyzzy: nothing is known of it, left out",
     ]
     found = json.loads(
@@ -228,3 +228,34 @@ def test_every_learner_is_asked_as_engine_tag_asks_it(built):
         of = {tagger.tagged.vocabulary[i]: found.scores[i, place] for i in range(4)}
         for ranked in answer.tags:
             assert of[ranked.tag] == pytest.approx(ranked.score, abs=1e-6)
+
+
+class Tower:
+    """Puts a text where the toy extractor puts the colour that it names."""
+
+    def embed(self, texts):
+        vectors = np.zeros((len(texts), 51), np.float32)
+        for row, text in enumerate(texts):
+            gems = {"ruby": "red", "emerald": "green", "sapphire": "blue"}
+            (color,) = [color for gem, color in gems.items() if gem in text]
+            vectors[row] = np.tile(COLORS[color], 17)
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def test_an_image_text_model_scores_words_itself(built, library, monkeypatch):
+    for module in ("engine.text_search", "engine.word_tagging"):
+        monkeypatch.setattr(f"{module}.has_text_side", lambda name: True)
+    monkeypatch.setattr("engine.tower_words.open_text_tower", lambda extractor: Tower())
+    answer = built.search_text("sapphire", k=10)
+    assert (answer.unseen, answer.unknown) == (("sapphire",), ())
+    assert all("blue" in image_id for image_id in ids(answer))
+    (scored,) = built.score_words([library / "green0.png"], ["ruby", "emerald", "sapphire"])
+    assert scored.tags[0].tag == "emerald"
+    tagger = Tagger(GenerationFolders(built.root), opens_network=False)
+    places = {entry.record.image_id: i for i, entry in enumerate(IndexedPictures(tagger).entries)}
+    features = np.concatenate(list(IndexedPictures(tagger).features()))
+    feature = features[places["blue0.png"]]
+    text = np.tile(COLORS["blue"], 17)
+    cosine = feature @ text / np.linalg.norm(feature) / np.linalg.norm(text)
+    found = {one.image_id: one.scores["sapphire"] for one in answer.results}
+    assert found["blue0.png"] == pytest.approx(cosine, abs=1e-4)
