@@ -27,8 +27,10 @@ __all__ = [
     "Questions",
     "Served",
     "check_served",
+    "hears",
     "metric_of",
     "n_neighbors_of",
+    "reads_neighbors",
     "training_batch",
     "voters_of",
     "votes_of",
@@ -52,6 +54,12 @@ class MixesMembers(Protocol):
     @property
     def member_names(self) -> tuple[str, ...]:
         """Names of the members, in order."""
+
+    def heeds_neighbors(self) -> bool:
+        """Return whether, fitted, it heeds the picture's neighbours."""
+
+    def hears(self, member: str) -> bool:
+        """Return whether, fitted, it heeds a member, on any tag."""
 
     def member_params(self) -> dict[str, dict[str, Any]]:
         """Return what each member is made with, by name, in order."""
@@ -140,7 +148,7 @@ class Served:
         Gives the index of its neighbours: that of its own space, if it has one. Not called
         where the learner needs no neighbours.
     members : mapping of str to Served
-        The learners that it mixes, by name.
+        The learners that it mixes, by name; those that it does not heed may lack.
     """
 
     learner: TagLearner
@@ -217,13 +225,17 @@ class Questions:
     def _batch(self, served: Served) -> Batch:
         learner = served.learner
         check_served(learner, learner.needs, gives_pixels=self._squares is not None)
-        for one in (served, *served.members.values()):
-            if Needs.NEIGHBORS in one.learner.needs:
+        heard = [one for name, one in served.members.items() if hears(learner, name)]
+        for one in (served, *heard):
+            if reads_neighbors(one.learner):
                 self.search(one.index(), one.learner.space).foresee(n_neighbors_of(one.learner))
         neighbors = None
-        if Needs.NEIGHBORS in learner.needs:
+        if reads_neighbors(learner):
             search = self.search(served.index(), learner.space)
             neighbors = self._neighbors(learner, search)
+        elif Needs.NEIGHBORS in learner.needs:
+            nobody = (len(self._vectors), 0)
+            neighbors = Neighbors(np.empty(nobody, np.int64), np.empty(nobody, np.float32))
         squares = None
         if self._squares is not None and Needs.PIXELS in learner.needs:
             squares = self._squares(framing_of(learner))
@@ -250,11 +262,14 @@ class Questions:
         return search.voters(n_neighbors, lambda near: voters(near, tags, n_neighbors))
 
     def _scores(self, served: Served) -> dict[str, NDArray[np.float32]]:
-        """Return what the members of a learner say, by name."""
-        return {
-            name: member.learner.predict_scores(self.batch(member))
-            for name, member in served.members.items()
-        }
+        """Return what the members of a learner say, by name; only those it heeds are asked."""
+        names = served.learner.member_names if isinstance(served.learner, MixesMembers) else ()
+        unheard = np.zeros((len(self._vectors), self._tagged.tags.n_tags), np.float32)
+        scores = dict.fromkeys(names, unheard)
+        for name, member in served.members.items():
+            if hears(served.learner, name):
+                scores[name] = member.learner.predict_scores(self.batch(member))
+        return scores
 
     def search(self, index: Searchable, space: Space | None = None) -> Search:
         """Return the search in an index, which may have answered others already.
@@ -283,6 +298,18 @@ def votes_of(learner: TagLearner, batch: Batch) -> NDArray[np.float32] | None:
     if batch.neighbors is None or not isinstance(learner, CountsVotes):
         return None
     return learner.votes(batch.neighbors)
+
+
+def hears(learner: TagLearner, member: str) -> bool:
+    """Return whether a fitted learner heeds one that it mixes, on any tag."""
+    return not isinstance(learner, MixesMembers) or learner.hears(member)
+
+
+def reads_neighbors(learner: TagLearner) -> bool:
+    """Return whether a fitted learner reads neighbours: one that mixes others may not."""
+    if isinstance(learner, MixesMembers) and not learner.heeds_neighbors():
+        return False
+    return Needs.NEIGHBORS in learner.needs
 
 
 def n_neighbors_of(learner: TagLearner) -> int:

@@ -23,7 +23,7 @@ from engine.network import open_recorded
 from engine.queries import Query, Unreadable, read_queries
 from engine.results import Found, SearchAnswer, TagAnswer
 from engine.saying import PrecisionCut, precision_cut
-from engine.serving import MixesMembers, Served
+from engine.serving import MixesMembers, Served, hears, reads_neighbors
 from engine.tagged import TaggedPictures
 from engine.trained import best_learner, is_trained, load_learner, load_own_index, member_of
 from indexing.catalogue import Entry, load_catalogue
@@ -31,7 +31,7 @@ from indexing.errors import InputError
 from indexing.extractors import FeatureExtractor
 from indexing.index import Index, VectorTransform, load_index
 from indexing.records import printable_path
-from learners.base import Batch, Needs, TagLearner
+from learners.base import Batch, TagLearner
 from learners.table import make_learner
 
 __all__ = ["Tagger"]
@@ -194,7 +194,8 @@ class Tagger:
         name, learner = self.learner(name)
         if name not in self._served:
             members = learner.member_names if isinstance(learner, MixesMembers) else ()
-            paths = {member: member_of(name, member) for member in members}
+            # One that is not heeded is not even read.
+            paths = {one: member_of(name, one) for one in members if hears(learner, one)}
             for path in paths.values():
                 if path not in self._learners:
                     self._learners[path] = self.pictures.applied(load_learner(self.folder, path))
@@ -213,7 +214,7 @@ class Tagger:
 
     def _index_for(self, name: str, learner: TagLearner) -> Callable[[], Searchable]:
         """Begin to load the index that a learner's neighbours come from, if it needs any."""
-        if Needs.NEIGHBORS not in learner.needs:
+        if not reads_neighbors(learner):
             return lambda: self.index
         own = None if learner.space is None else name
         loading = self._index_of(own)

@@ -124,6 +124,16 @@ class Hybrid(TagLearner):
         self._check_fitted()
         return dict(zip(self.member_names, self.stack_.shared.tolist(), strict=True))
 
+    def heeds_neighbors(self) -> bool:
+        """Return whether neighbours move a weight: else an empty list of them will do."""
+        self._check_fitted()
+        return bool(self.stack_.gates.any())
+
+    def hears(self, member: str) -> bool:
+        """Return whether a member has a weight on any tag: else its scores do not matter."""
+        self._check_fitted()
+        return bool(self.stack_.weights[self.member_names.index(member)].any())
+
     @property
     def correction(self) -> float:
         """How much of the prior's logarithm is taken off."""

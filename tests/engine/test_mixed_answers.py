@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -9,9 +10,16 @@ from click.testing import CliRunner
 
 from engine.cli import cli
 from engine.emission import Emission
+from engine.neighborhood import Search
 from engine.queries import read_queries
 from engine.tagger import Tagger
-from engine.trained import load_learner, load_own_index, member_of
+from engine.trained import (
+    load_learner,
+    load_own_index,
+    member_of,
+    save_learner,
+    trained_folder,
+)
 from indexing.errors import InputError
 from learners.base import Batch
 from learners.voting import NeighborVoting
@@ -20,8 +28,25 @@ from tests.engine.conftest import COLORS, MEMBERS, write_picture
 pytestmark = pytest.mark.usefixtures("mixing")
 
 
-def test_scores_are_those_of_the_members_asked_one_by_one(trained, new, library):
-    tagger = Tagger(trained._folders)
+@pytest.fixture
+def even(trained):
+    """The workspace with a hybrid that heeds all its members and the neighbours."""
+    return weighed(trained, MEMBERS.split(","), gate=0.1)
+
+
+def weighed(workspace, heeded, gate):
+    """Let the hybrid heed some of its members, and the neighbours as much as is said."""
+    folder, _ = workspace._folders.current()
+    hybrid = load_learner(folder, "hybrid")
+    for place, name in enumerate(hybrid.member_names):
+        hybrid.stack_.weights[place] = hybrid.stack_.shared[place] = 0.4 * (name in heeded)
+    hybrid.stack_.gates[:] = gate
+    save_learner(hybrid, trained_folder(folder, "hybrid"))
+    return workspace
+
+
+def test_scores_are_those_of_the_members_asked_one_by_one(even, new, library):
+    tagger = Tagger(even._folders)
     pictures = [new, library / "red0.png"]
     answers = list(tagger.tag(pictures, learner="hybrid", emission=Emission(top=4), explain=True))
     hybrid = load_learner(tagger.folder, "hybrid")
@@ -61,8 +86,8 @@ def test_scores_are_those_of_the_members_asked_one_by_one(trained, new, library)
             assert ranked.probability == pytest.approx(chances[place, column], abs=1e-4)
 
 
-def test_learners_of_one_index_are_answered_by_one_search(trained, new, monkeypatch):
-    tagger = Tagger(trained._folders)
+def test_learners_of_one_index_are_answered_by_one_search(even, new, monkeypatch):
+    tagger = Tagger(even._folders)
     searched = []
     for index in (tagger.index, tagger._index_of(member_of("hybrid", "turned")).result()):
         search = type(index).search
@@ -81,8 +106,32 @@ def test_learners_of_one_index_are_answered_by_one_search(trained, new, monkeypa
     assert of_vectors == [18]
 
 
-def test_the_voters_are_those_of_a_member(trained, new):
-    (answer,) = trained.tag([new], explain=True)
+def test_who_is_not_heeded_is_neither_read_nor_asked(trained, new, monkeypatch):
+    def said(tagger):
+        (answer,) = tagger.tag([new], learner="hybrid", emission=Emission(top=4), explain=True)
+        return [(ranked.tag, ranked.score, ranked.sources["means"]) for ranked in answer.tags]
+
+    weighed(trained, ("knn", "fading"), gate=0.0)
+    expected = said(Tagger(trained._folders))
+    assert {share for _, _, share in expected} == {0}
+    folder, _ = trained._folders.current()
+    for name in ("means", "turned"):
+        shutil.rmtree(trained_folder(folder, member_of("hybrid", name)))
+    assert said(Tagger(trained._folders)) == expected
+    # Nobody asks for ten neighbours any more.
+    tagger = Tagger(trained._folders)
+    widths = []
+    fetch = Search._fetch
+    monkeypatch.setattr(
+        Search, "_fetch", lambda self, k, asking: (widths.append(k), fetch(self, k, asking))[1]
+    )
+    list(tagger.tag([new], learner="hybrid"))
+    knn = load_learner(folder, member_of("hybrid", "knn"))
+    assert widths == [max(5, knn.n_neighbors) + 8]
+
+
+def test_the_voters_are_those_of_a_member(even, new):
+    (answer,) = even.tag([new], explain=True, emission=Emission(top=2))
     assert answer.voter in ("knn", "fading", "turned")
     green = next(ranked for ranked in answer.tags if ranked.tag == "Green")
     assert green.voters
@@ -90,7 +139,7 @@ def test_the_voters_are_those_of_a_member(trained, new):
     assert green.vote is None
     lines = (
         CliRunner()
-        .invoke(cli, ["tag", str(new), "--explain", "-w", str(trained.root)])
+        .invoke(cli, ["tag", str(new), "--explain", "--top", "2", "-w", str(even.root)])
         .stdout.splitlines()
     )
     assert lines[-1] == f"  the voters are those of {answer.voter}, which hybrid mixes"
@@ -98,20 +147,20 @@ def test_the_voters_are_those_of_a_member(trained, new):
     assert any("  p 0." in line or "  p 1." in line for line in lines)
 
 
-def test_the_hybrid_hears_of_corrections_through_its_members(trained, new, tmp_path):
+def test_the_hybrid_hears_of_corrections_through_its_members(even, new, tmp_path):
     near = write_picture(tmp_path / "near.png", COLORS["green"], seed=5_001)
 
     def said():
-        tags = next(trained.tag([near], learner="hybrid", emission=Emission(top=5))).tags
+        tags = next(even.tag([near], learner="hybrid", emission=Emission(top=5))).tags
         return {ranked.tag: ranked for ranked in tags}
 
     before = said()
-    trained.teach(new, add=["Emerald"], remove=["Green"])
+    even.teach(new, add=["Emerald"], remove=["Green"])
     after = said()
     assert set(after) == set(before) | {"Emerald"}
     assert after["Green"].score < before["Green"].score
     assert after["Green"].probability <= before["Green"].probability
-    trained.undo_teaching()
+    even.undo_teaching()
     assert said() == before
 
 

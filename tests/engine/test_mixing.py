@@ -255,7 +255,7 @@ def test_a_member_that_cannot_follow_takes_the_hybrid_along(built, library):
     assert built.build().dropped == {}
 
 
-@pytest.mark.parametrize("name", ["members/turned/learner.npz", "learner.json"])
+@pytest.mark.parametrize("name", ["members/means/learner.npz", "learner.json"])
 def test_damage_in_a_member_is_damage_of_the_hybrid(trained, new, name):
     path = trained._folders.current()[0] / "learners" / "hybrid" / name
     content = path.read_bytes()
@@ -267,13 +267,16 @@ def test_damage_in_a_member_is_damage_of_the_hybrid(trained, new, name):
     assert next(Workspace(trained.root).tag([new], learner="turned")).learner == "turned"
 
 
-def test_what_a_workspace_does_not_hold_is_said_before_any_work(built, monkeypatch):
-    with (
-        built._folders.lock(),
-        pytest.raises(InputError, match="members are 'knn,foo'; names of learners"),
+def test_what_no_member_can_be_told_or_given_is_said_before_any_work(built, monkeypatch):
+    for params, message in (
+        ({"members": "knn,foo"}, "members are 'knn,foo'; names of learners"),
+        ({"settings": {"means": {}}}, "settings of means, which the hybrid does not mix"),
     ):
-        built.train(params={"members": "knn,foo"})
+        with built._folders.lock(), pytest.raises(InputError, match=message):
+            built.train(params=params)
     Fading.seen.clear()
+    with pytest.raises(InputError, match="the learner 'fading' has no parameter 'decai'"):
+        built.train(params={"members": "fading", "settings": {"fading": {"decai": 1}}})
     monkeypatch.setattr("tests.engine.stand_ins.Means.needs", Needs.SCORES)
     with pytest.raises(InputError, match=r"'means' needs more than a workspace holds \(SCORES\)"):
         built.train(params={"members": "fading,means"})
