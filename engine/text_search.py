@@ -13,6 +13,7 @@ from engine.picture_scores import IndexedPictures, TagScores
 from engine.queries import Query, Unreadable, read_queries
 from engine.tower_words import TowerWords, has_text_side
 from engine.unseen_words import UnseenWords
+from engine.word_space import indexed_directions
 from engine.wording import TagNames, Term, terms_of
 from indexing.errors import InputError
 from indexing.records import printable_path
@@ -295,35 +296,13 @@ class TextSearch:
         unseen = self._unseen_words()
         classes = self._pictures.class_probabilities()
         if self._directions is None:
-            name = f"{self._learner} {unseen.words.source}"
-            self._directions = self._pictures.directions(
-                name, lambda: self._all_directions(classes)
-            )
+            vocabulary = self._tagger.tagged.vocabulary
+            self._directions = indexed_directions(self._pictures, unseen, vocabulary, self._learner)
         scores = unseen.scores([word], self._directions, classes)[:, 0]
         outright = np.broadcast_to(unseen.outright([word], classes)[:, 0], scores.shape)
         nobody = np.zeros(len(scores), bool)
         is_of = outright >= _LEAST_OUTRIGHT if outright.any() else _stands_out(scores)
         return _Evidence(word, scores, None, nobody, is_of)
-
-    def _all_directions(self, classes: NDArray[np.floating] | None) -> NDArray[np.float32]:
-        shares = None
-        vocabulary = self._tagger.tagged.vocabulary
-        if vocabulary:
-            found = self._tag_scores()
-            shares = found.scores if found.probabilities is None else found.probabilities
-            # Scores of another scale than a share say nothing of how much is there.
-            if shares.size and (shares.min() < 0 or shares.max() > 1):
-                shares = None
-        if classes is None and shares is None:
-            raise InputError(
-                "words that nobody has tagged with were asked for, and this workspace can score "
-                "tags alone (its network tells no classes of ImageNet, and its learner knows no "
-                "probabilities); tags are accepted; name one, or another learner with --learner knn"
-            )
-        directions = self._unseen_words().directions(
-            classes, vocabulary, None if shares is None else shares.T
-        )
-        return directions
 
     def _likeness(self, like: Query) -> _Evidence:
         """Return how much every picture looks like another."""

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,7 @@ from engine.queries import Query, Unreadable, read_queries
 from engine.results import RankedTag, Relation, TagAnswer
 from engine.tower_words import TowerWords, has_text_side
 from engine.unseen_words import UnseenWords
+from engine.word_space import indexed_directions
 from engine.wording import TagNames
 from indexing.errors import InputError
 from indexing.extractors import FeatureExtractor, open_extractor
@@ -46,6 +48,15 @@ class ExpansionRule(StrEnum):
     """Those that the picture itself supports more than chance would."""
     PAPER = "paper"
     """The two nearest of each tag, as published."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Placed:
+    """Where pictures lie among words, and why: their classes, and how likely each tag is."""
+
+    classes: NDArray[np.float32]
+    likely: NDArray[np.float32] | None
+    directions: NDArray[np.float32]
 
 
 class WordTagger:
@@ -174,9 +185,22 @@ class WordTagger:
     def _scores(self, queries: Sequence[Query], words: Sequence[str]) -> NDArray[np.float32]:
         if self._tower is not None:
             return self._tower.scores(words, np.stack([query.feature for query in queries]))
+        placed = self._placed(queries)
+        scores = self._unseen.scores(words, placed.directions, placed.classes)
+        if self._tagger is None or placed.likely is None:
+            return scores
+        outright = self._unseen.outright(words, placed.classes)
+        names = TagNames(self._tagger.tagged.vocabulary)
+        for place, column in enumerate(map(names.column, words)):
+            if column is not None:
+                scores[:, place] += np.maximum(placed.likely[:, column] - outright[:, place], 0)
+        return scores
+
+    def _placed(self, queries: Sequence[Query]) -> _Placed:
+        """Find where pictures lie among words, by their classes and by the workspace's tags."""
         classes, tagger = self._classes(queries), self._tagger
         if tagger is None or not tagger.tagged.vocabulary:
-            return self._unseen.scores(words, self._unseen.directions(classes), classes)
+            return _Placed(classes, None, self._unseen.directions(classes))
         served = tagger.served(self._learner)
 
         def squares(framing: Framing) -> NDArray[np.uint8]:
@@ -187,16 +211,8 @@ class WordTagger:
         likely = asked.probabilities
         if likely is None and isinstance(served.learner, KNN):
             likely = asked.scores  # a share of the voters
-        vocabulary = tagger.tagged.vocabulary
-        directions = self._unseen.directions(classes, vocabulary, likely)
-        scores = self._unseen.scores(words, directions, classes)
-        if likely is None:
-            return scores
-        outright, names = self._unseen.outright(words, classes), TagNames(vocabulary)
-        for place, column in enumerate(map(names.column, words)):
-            if column is not None:
-                scores[:, place] += np.maximum(likely[:, column] - outright[:, place], 0)
-        return scores
+        directions = self._unseen.directions(classes, tagger.tagged.vocabulary, likely)
+        return _Placed(classes, likely, directions)
 
     def _classes(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         return self._classifier(np.stack([query.feature for query in queries]))
@@ -212,6 +228,8 @@ class WordTagger:
             One a picture of `images`.
         images : sequence of path
         rule : ExpansionRule
+            On a fold of Corel-5K's training pictures (500 of them, tagged by knn), the paper's
+            brought 4,563 words, 32 of them right (0.7 %); the checked one 844, 16 right (1.9 %).
         """
         if rule is ExpansionRule.PAPER:
             for answer in answers:
@@ -223,13 +241,13 @@ class WordTagger:
                 yield answer.with_tags((*answer.tags, *added))
             return
         chance = self._chance
-        for run in read_queries(images, self.extractor):
+        for run in read_queries(images, self.extractor, self._framings()):
             for asked in run:
                 answer = next(answers)
                 if isinstance(asked, Unreadable) or answer.error is not None:
                     yield answer
                     continue
-                direction = self._unseen.directions(self._classes([asked]))[0]
+                direction = self._placed([asked]).directions[0]
                 kept = supported(self._brought(answer), self._words, direction, chance)
                 added = [
                     RankedTag(word.word, score, brought_by=word.tag, relation=Relation.NEAR)
@@ -250,8 +268,10 @@ class WordTagger:
         if self._tagger is None:
             classes = np.eye(N_CLASSES, dtype=np.float32)
             return Chance.of(self._unseen.directions(classes), self._unseen.class_vectors)
-        probabilities = IndexedPictures(self._tagger).class_probabilities()
-        if probabilities is None:
+        pictures = IndexedPictures(self._tagger)
+        if pictures.class_probabilities() is None:
             raise self._no_classes()
-        tags, _ = self._words.matrix(self._tagger.tagged.vocabulary)
-        return Chance.of(self._unseen.directions(probabilities), tags)
+        vocabulary = self._tagger.tagged.vocabulary
+        tags, _ = self._words.matrix(vocabulary)
+        directions = indexed_directions(pictures, self._unseen, vocabulary, self._learner)
+        return Chance.of(directions, tags)
