@@ -58,7 +58,11 @@ _NO_WORKSPACE = (
     metavar="NAME",
     help="Who answers: knn, tagvote, or what was trained; else the best.",
 )
-@click.option("--explain", is_flag=True, help="Show which pictures voted for each tag.")
+@click.option(
+    "--explain",
+    is_flag=True,
+    help="Show what each source adds to a tag, who voted, and the nearest picture without it.",
+)
 @click.option(
     "--together",
     is_flag=True,
