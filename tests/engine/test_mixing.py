@@ -2,15 +2,22 @@
 
 import json
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from engine import Workspace
 from engine.cli import cli
 from engine.emission import Emission
+from engine.held_out import hold_out
+from engine.tagged import TaggedPictures
 from engine.trained import best_learner, load_learner, member_of
+from engine.training.material import Material
 from indexing.errors import InputError
+from indexing.store import WorkspaceStore
 from learners.base import Needs
+from learners.hybrid import Hybrid
+from learners.hybrid.crossfit import fold_of
 from tests.engine.conftest import COLORS, MEMBERS, PARAMS, SETTINGS, write_picture
 from tests.engine.stand_ins import Fading, Turned
 
@@ -59,6 +66,42 @@ def test_every_picture_is_scored_by_fits_that_had_not_seen_it(built):
     assert sum(map(len, left_out)) == len(kept)
     # What the fit on all that are kept has chosen is not chosen again.
     assert [params["decay"] for params, _, _ in Fading.seen] == [None] + 6 * [10.0]
+
+
+def test_the_mixture_is_fitted_on_what_members_say_unseen(built, monkeypatch):
+    """By hand for a member that is the product with the mean vector of a tag's pictures."""
+    given = []
+    fit = Hybrid._fit
+    monkeypatch.setattr(
+        Hybrid,
+        "_fit",
+        lambda self, batch, tags: (given.append((batch, tags)), fit(self, batch, tags))[1],
+    )
+    built.train(params={"members": "means,knn"})
+    (of_kept, kept_tags), (of_all, tags) = given
+    with WorkspaceStore(built._folders.store) as store:
+        found = built._folders.current_if_whole()
+        material = Material.of(built.root, found, store, "cpu")
+        vectors, present = material.vectors(tags.rows), tags.toarray().astype(np.float32)
+    tagged = TaggedPictures.load(found.folder)
+    kept, held = hold_out(tagged)
+    np.testing.assert_array_equal(kept_tags.rows, tags.rows[kept])
+
+    def said(asked, learned_from):
+        present_there = present[learned_from]
+        counts = np.maximum(present_there.sum(axis=0), 1)[:, None]
+        return vectors[asked] @ (present_there.T @ vectors[learned_from] / counts).T
+
+    expected = np.empty((len(tags.rows), tags.n_tags), np.float32)
+    expected[held] = said(held, kept)
+    folds = fold_of(tagged.take(kept).groups, 5)
+    for fold in range(5):
+        expected[kept[folds == fold]] = said(kept[folds == fold], kept[folds != fold])
+    np.testing.assert_allclose(of_kept.scores["means"], expected[kept], atol=1e-5)
+    np.testing.assert_allclose(of_all.scores["means"], expected, atol=1e-5)
+    # knn: nobody votes for himself, and the neighbours of the gate are others too.
+    assert not (of_all.neighbors.rows == tags.rows[:, None]).any()
+    assert of_all.groups.shape == (24,)
 
 
 def test_members_lie_in_the_hybrid_and_share_files_with_those_of_their_name(trained):
