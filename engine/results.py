@@ -119,7 +119,10 @@ class RankedTag:
         if self.voters is not None:
             fields["vote"] = None if self.vote is None else round(self.vote, 6)
         if self.sources is not None:
-            fields["sources"] = {name: round(part, 6) for name, part in self.sources.items()}
+            fields["sources"] = {
+                name: round(part, 6) + 0.0  # a member without weight adds 0, not -0
+                for name, part in self.sources.items()
+            }
         if self.voters is not None:
             fields["voters"] = [voter.to_json() for voter in self.voters]
             lacking = self.nearest_without

@@ -62,7 +62,7 @@ def _explanation(ranked: RankedTag) -> list[str]:
     lines = []
     sources = ranked.sources or {}
     if len(sources) > 1:
-        shares = "  ".join(f"{name} {part:+.3f}" for name, part in sources.items())
+        shares = "  ".join(f"{name} {part:+.3f}" for name, part in sources.items() if part)
         lines.append(f"      {shares}")
     lines += _voter_lines(ranked.voters or ())
     lacking = ranked.nearest_without

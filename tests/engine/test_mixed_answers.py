@@ -114,6 +114,10 @@ def test_who_is_not_heeded_is_neither_read_nor_asked(trained, new, monkeypatch):
     weighed(trained, ("knn", "fading"), gate=0.0)
     expected = said(Tagger(trained._folders))
     assert {share for _, _, share in expected} == {0}
+    command = ["tag", str(new), "--learner", "hybrid", "--explain", "--top", "4"]
+    text = CliRunner().invoke(cli, [*command, "-w", str(trained.root)]).stdout
+    assert "  prior " in text
+    assert "means " not in text
     folder, _ = trained._folders.current()
     for name in ("means", "turned"):
         shutil.rmtree(trained_folder(folder, member_of("hybrid", name)))
