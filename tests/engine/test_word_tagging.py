@@ -9,12 +9,14 @@ from PIL import Image
 
 from engine.cli import cli
 from engine.general import load_general_words
+from engine.unseen_words import UnseenWords
 from engine.word_tagging import ExpansionRule, WordTagger
 from indexing.errors import InputError
 from indexing.extractors.classifier import Classifier
 from indexing.words.table import make_word_table
 from learners.words import ClassWords, WordVectors
 from learners.words.expansion import Chance
+from tests.engine.conftest import COLORS, write_picture
 from tests.engine.general_network import N_CLASSES, ToyClassifier
 
 TABBY, AMBULANCE, MILITARY_UNIFORM = 281, 407, 652
@@ -147,3 +149,26 @@ def test_a_network_without_classes_says_so(built, library):
     picture = str(library / "red0.png")
     result = run(cli, ["tag", picture, "--words", "kitten", "-w", str(built.root)])
     assert str(result.exception).startswith("the network toy tells no classes of ImageNet")
+
+
+def test_a_tag_of_the_workspace_is_as_likely_as_its_learner_says(built, tmp_path, monkeypatch):
+    layer = Classifier(np.zeros((N_CLASSES, 51), np.float32), np.zeros(N_CLASSES, np.float32))
+    monkeypatch.setattr("engine.word_tagging.open_classifier", lambda extractor: layer)
+    monkeypatch.setattr("learners.words.open_word_vectors", vectors)
+    new = write_picture(tmp_path / "new.png", COLORS["red"], seed=5)
+    asked = ["reds", "kitten", "cloth"]
+    (answer,) = built.score_words([new], asked)
+    scores = {ranked.tag: ranked.score for ranked in answer.tags}
+    assert answer.tags[0].tag == "reds"
+    # All neighbours carry Red: a share of 1 on top of the cosine, and nothing elsewhere.
+    classes = np.full((1, N_CLASSES), 1 / N_CLASSES, np.float32)
+    scoring = UnseenWords(vectors())
+    votes = {tag.tag: tag.score for tag in built.tag_one(new).tags}
+    tags = ["Blue", "Green", "Red", "colour"]
+    shares = np.array([[votes.get(tag, 0.0) for tag in tags]], np.float32)
+    assert shares[0, 2] == 1
+    directions = scoring.directions(classes, tags, shares)
+    plain = scoring.scores(asked, directions, classes)[0]
+    np.testing.assert_allclose(
+        [scores[word] for word in asked], plain + np.array([1, 0, 0]), atol=1e-5
+    )
