@@ -1,5 +1,7 @@
 """The stages that train a multi-scale network: backbone, then fusion blocks; torch inside."""
 
+import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -37,6 +39,8 @@ __all__ = ["train_multiscale"]
 
 # Of the windows that views are drawn through, whatever the seed of the training.
 _VIEWS_SEED = 0
+# What folders begin with that maps lie in while there are no checkpoints.
+_FOR_NOW = "training-"
 
 
 def train_multiscale(
@@ -204,9 +208,7 @@ def _material(
         if split is not None:
             folder = checkpoints
             if folder is None:
-                cache_folder().mkdir(parents=True, exist_ok=True)
-                made = tempfile.TemporaryDirectory(prefix="training-", dir=cache_folder())
-                folder = Path(scratch.enter_context(made))
+                folder = scratch.enter_context(_folder_for_now())
             maps = _stored(split, backbone, pictures, stage, n_views, folder, on_progress)
         if split is None or maps is None:
             body = BehindTheCut(tower, tower.maps)
@@ -220,6 +222,29 @@ def _material(
         trained_maps = StoredExamples(maps, ~aside, pictures.present)
         yield BehindTheCut(tower, split.tail), trained_maps, judged_maps
         maps.remove()
+
+
+@contextmanager
+def _folder_for_now() -> Iterator[Path]:
+    """Give a folder that goes with the context; those of processes that were killed go too."""
+    within = cache_folder()
+    within.mkdir(parents=True, exist_ok=True)
+    for left in within.glob(f"{_FOR_NOW}*"):
+        process = left.name.removeprefix(_FOR_NOW).partition("-")[0]
+        if process.isdecimal() and not _is_running(int(process)):
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f"{_FOR_NOW}{os.getpid()}-", dir=within) as folder:
+        yield Path(folder)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # of somebody else
+    return True
 
 
 def _stored(

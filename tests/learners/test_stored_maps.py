@@ -1,6 +1,9 @@
 """Maps of frozen parts, kept on disk: their values, how they go on, and that they go away."""
 
 import logging
+import os
+import subprocess
+import sys
 from collections import namedtuple
 from pathlib import Path
 
@@ -287,6 +290,11 @@ def feature(folder: Path | None = None, on_progress=None, **params: object) -> n
 
 def test_training_on_kept_maps_is_training_on_pictures(tmp_path, monkeypatch):
     monkeypatch.setenv("ENGINE_CACHE", str(tmp_path / "cache"))
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], stdout=-1)
+    of_killed = tmp_path / "cache" / f"training-{int(ended.stdout)}-abc"
+    of_living = tmp_path / "cache" / f"training-{os.getppid()}-abc"
+    for folder in (of_killed, of_living):
+        folder.mkdir(parents=True)
     stages: list[str] = []
     kept = feature(n_views=2, on_progress=lambda stage, done, total: stages.append(stage))
     whole = feature()
@@ -300,7 +308,7 @@ def test_training_on_kept_maps_is_training_on_pictures(tmp_path, monkeypatch):
     untrained = feature(plan=training_plan("adamw").changed(seed=0, epochs=1, learning_rate=1e-9))
     change = np.abs(whole - untrained).max()
     assert np.abs(kept - whole).max() < 0.1 * change
-    assert list((tmp_path / "cache").glob("training-*")) == []
+    assert list((tmp_path / "cache").glob("training-*")) == [of_living]
 
 
 def test_maps_lie_beside_the_checkpoints_while_they_are_needed(tmp_path):
