@@ -10,8 +10,13 @@ from indexing.errors import InputError
 
 __all__ = ["LEAST_PROBABILITY", "Emission"]
 
-LEAST_PROBABILITY = 0.1
-"""Tags that are less likely are not answered unless they are asked for, in [0, 1]."""
+LEAST_PROBABILITY = 0.25
+"""Tags that are less likely are not answered unless they are asked for, in [0, 1].
+
+On a fold of Corel-5K's training split that leaves the mean F1 of a picture as it is (0.645) and
+takes precision from 65.5 to 67.7 % for 1.2 points of recall; at 0.3, 1.7 % of the pictures get no
+tag at all.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,7 +46,7 @@ def test_by_default_as_many_are_said_as_the_learner_predicts(built, new, n_emitt
 
 
 def test_what_is_unlikely_is_not_said_unless_it_is_asked_for(built, new):
-    built.train("certain", {"n_emitted": 9.0, "scale": 0.4})
+    built.train("certain", {"n_emitted": 9.0, "scale": 0.6})
     every = tagged(built, new, top=4)
     likely = [one.tag for one in every if one.probability >= LEAST_PROBABILITY]
     assert 0 < len(likely) < 4
