@@ -95,9 +95,15 @@ def log_prior_of(tags: TagMatrix) -> NDArray[np.float64]:
 
 
 def tag_importance(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return what each tag counts in the likelihood, float64 (n_tags,); 1 in the mean of pairs."""
+    """Return what each tag counts in the likelihood, float64 (n_tags,); 1 in the mean of pairs.
+
+    A tag of one picture counts nothing: who has not seen that picture knows nothing of the tag,
+    and so tells nothing of who knows it best. Where there is no other, all count alike.
+    """
     counted = counts + 1.0
-    weights = counted**-_RARITY
+    weights = np.where(counts > 1, counted**-_RARITY, 0.0)
+    if not weights.any():
+        return np.ones(len(counts))
     return np.asarray(weights * counted.sum() / max((weights * counted).sum(), 1e-12), np.float64)
 
 

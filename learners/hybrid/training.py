@@ -20,7 +20,7 @@ from learners.hybrid.decisions import (
 from learners.hybrid.evidence import Evidence, fit_evidence
 from learners.hybrid.gate import SIGNALS, Gate
 from learners.hybrid.mixing import Blend, choose_mixture
-from learners.hybrid.stacking import Stack, log_prior_of
+from learners.hybrid.stacking import Stack, log_prior_of, tag_importance
 from learners.metrics.calibration import ReliabilityCurve
 from learners.tag_matrix import TagMatrix
 
@@ -66,7 +66,10 @@ def learn(learner: "Hybrid", batch: Batch, tags: TagMatrix, report: Progress) ->
     gate = Gate.of(learner.n_neighbors, neighbors, tags)
     places = _read(list(scores.values()), learner.seed)
     present = tags.take(places).toarray()
-    evidence = {name: fit_evidence(scores[name][places], present) for name in names}
+    told = tag_importance(tags.counts) > 0
+    evidence = {
+        name: fit_evidence(scores[name][places][:, told], present[:, told]) for name in names
+    }
     if not present.any():
         return _nothing(evidence, gate, len(names), tags.n_tags)
     log_prior = log_prior_of(tags)

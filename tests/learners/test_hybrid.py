@@ -112,11 +112,16 @@ def test_a_member_that_speaks_against_the_truth_weighs_exactly_nothing():
 
 
 def test_rare_tags_count_more_and_all_together_as_before():
-    counts = np.array([1, 10, 100])
+    counts = np.array([3, 10, 100])
     found = tag_importance(counts)
     assert (np.diff(found) < 0).all()
     assert found @ (counts + 1) == pytest.approx((counts + 1).sum())
-    assert found[0] / found[2] == pytest.approx(np.sqrt(101 / 2))
+    assert found[0] / found[2] == pytest.approx(np.sqrt(101 / 4))
+
+
+def test_a_tag_of_one_picture_says_nothing_of_who_knows_it():
+    assert tag_importance(np.array([1, 5, 0]))[[0, 2]].tolist() == [0, 0]
+    assert tag_importance(np.array([1, 1])).tolist() == [1, 1]
 
 
 def test_evidence_tells_the_log_odds_and_keeps_every_order():
