@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.emission import LEAST_PROBABILITY, Emission
+from engine.emission import Emission
 from engine.general.texture import TEXTURE, looks_the_same_everywhere
 from engine.general.vocabulary import GeneralWords, load_general_words
 from engine.queries import Unreadable, read_squares
@@ -27,6 +27,8 @@ GENERAL = "general"
 """Who answers where there is no workspace, as answers name it."""
 
 _TEXTURE_WEIGHT = 5.0
+# Words that are less likely are not answered unless they are asked for; the first one always is.
+_LEAST_PROBABILITY = 0.1
 # Pictures that are answered together; more would only delay the first answer.
 _TOGETHER = 32
 
@@ -134,7 +136,7 @@ def _emitted(
     least = -np.inf if emission.threshold is None else emission.threshold
     allowed = scores >= least
     if emission.is_default:
-        allowed = likely >= LEAST_PROBABILITY
+        allowed = likely >= _LEAST_PROBABILITY
         allowed[order[0]] = True
     most = int(emission.most((1, len(scores)), None)[0])
     return [int(column) for column in order if allowed[column]][:most]
