@@ -14,6 +14,7 @@ import benchmarks
 import engine
 import indexing
 import learners
+from benchmarks.suites import SUITES
 from engine.cli import cli
 from indexing.extractors import EXTRACTORS
 from tests.engine.conftest import COLORS, write_picture
@@ -26,7 +27,11 @@ MODULES = sorted(
     for _, name, _ in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
     if not name.endswith("__main__")
 )
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {
+    path.relative_to(ROOT): path.read_text(encoding="utf-8")
+    for path in (ROOT / "README.md", *sorted(ROOT.glob("*/README.md")))
+}
+README = PAGES[Path("README.md")]
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -67,7 +72,7 @@ def test_every_command_is_in_the_readme():
 
 def test_every_make_target_of_the_readme_exists():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for target in re.findall(r"`?make ([a-z-]+)`?", README):
+    for target in re.findall(r"`make ([a-z-]+)`", "".join(PAGES.values())):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
@@ -103,8 +108,19 @@ def test_the_python_of_the_readme_runs(number, tmp_path, monkeypatch, capsys):
     assert "Sunset 1.0" in capsys.readouterr().out
 
 
+def test_links_of_the_pages_lead_somewhere():
+    for page, text in PAGES.items():
+        for target in re.findall(r"\]\(([^)#:]+)\)", text):
+            assert (ROOT / page.parent / target).is_file(), f"{page}: {target}"
+
+
+def test_every_suite_is_on_the_page_of_benchmarks():
+    for name in SUITES:
+        assert f"`{name}`" in PAGES[Path("benchmarks/README.md")], name
+
+
 def test_the_commands_of_the_readme_are_accepted():
-    for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL):
+    for block in re.findall(r"```console\n(.*?)```", "".join(PAGES.values()), re.DOTALL):
         for line in block.splitlines():
             if line.startswith("$ engine "):
                 _, _, name, *arguments = line.split()
