@@ -3,6 +3,7 @@
 Saved as arrays, so that ``engine tag`` need not read the catalogue.
 """
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -90,6 +91,15 @@ class TaggedPictures:
             return np.empty(0, np.int64)
         keys = np.ascontiguousarray(self.contents).view("V32").ravel()
         return np.unique(keys, return_inverse=True)[1].astype(np.int64)
+
+    @cached_property
+    def digest(self) -> str:
+        """What tells these pictures and tags from others, in hexadecimal."""
+        digest = hashlib.sha256()
+        for key, values in sorted({**self.tags.to_arrays(), "of": self.contents}.items()):
+            digest.update(f"{key}{values.shape}".encode())
+            digest.update(values.tobytes())
+        return digest.hexdigest()
 
     @cached_property
     def _by_content(self) -> dict[bytes, list[int]]:

@@ -9,7 +9,7 @@ from engine.serving import Served
 from engine.trained import DECISIVE_FOR, load_learner, member_of
 from engine.training.keeping import Trained
 from engine.training.material import Fitted, Material
-from engine.training.trials import Figures, measured
+from engine.training.trials import Figures, is_of, measured
 from learners.base import TagLearner
 
 __all__ = ["figures_by_goal", "for_another_goal", "goal_of"]
@@ -68,7 +68,7 @@ def for_another_goal(
     entry: Mapping[str, Any] = found.manifest["learners"].get(name, {})
     goal = goal_of(learner)
     figures = entry.get("by_goal", {}).get(goal)
-    if figures is None or entry["goal"] == goal or entry["n_changed"]:
+    if figures is None or entry["goal"] == goal or not is_of(entry, material.tagged):
         return None
     if entry["held_out"]["n_pictures"] != material.held.tags.n_images:
         return None

@@ -13,7 +13,7 @@ from engine.trained import (
     trained_folder,
 )
 from engine.training.material import Fitted, Material
-from engine.training.trials import Trial
+from engine.training.trials import Trial, is_of
 from learners.table import make_learner
 
 __all__ = ["Trained", "keep", "ready_member"]
@@ -64,6 +64,7 @@ class Trained:
                     "after": dict(trial.figures),
                 },
                 "n_changed": 0,
+                "votes": fitted.pictures.digest,
                 "new_tags": [],
                 "index": described(fitted.own_index),
             },
@@ -125,14 +126,10 @@ def ready_member(
     learners = found.manifest["learners"]
     mixed = learners.get(name, {})
     params = make_learner(trial.name, **trial.settings).params()
-    for path, entry, n_changed in (
-        (trial.name, learners.get(trial.name, {}), learners.get(trial.name, {}).get("n_changed")),
-        (
-            member_of(name, trial.name),
-            mixed.get("members", {}).get(trial.name, {}),
-            mixed.get("n_changed"),
-        ),
+    for path, entry in (
+        (trial.name, learners.get(trial.name, {})),
+        (member_of(name, trial.name), mixed.get("members", {}).get(trial.name, {})),
     ):
-        if "trained_on" in entry and n_changed == 0 and entry["params"] == params:
+        if is_of(entry, material.tagged) and entry["params"] == params:
             return Fitted.of(found.folder, path, material)
     return None

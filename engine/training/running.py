@@ -140,7 +140,7 @@ def train_workspace(
                     lambda learner: unfinished.keep(learner, _HELD_OUT),
                 )
             )
-            earlier = comparable(known.get(name), material.held.tags.n_images, goal)
+            earlier = comparable(known.get(name), material, goal)
             if not replace and is_worse(trial.figures, earlier, decisive):
                 unfinished.forget()
                 entry = _tried(trial, material, before)
@@ -153,7 +153,9 @@ def train_workspace(
                 told,
                 lambda learner: unfinished.keep(learner, _EVERYTHING),
             )
-        manifest = keep(folders, found, _under_their_names(name, trained, known, decisive, replace))
+        manifest = keep(
+            folders, found, _under_their_names(name, trained, known, material, decisive, replace)
+        )
         unfinished.forget()
     return report(trained.entry, manifest["learners"], earlier=earlier)
 
@@ -215,6 +217,7 @@ def _under_their_names(
     name: str,
     trained: Trained,
     known: Mapping[str, Mapping[str, Any]],
+    material: Material,
     decisive: str,
     replace: bool,
 ) -> dict[str, Trained]:
@@ -222,7 +225,7 @@ def _under_their_names(
     kept = {name: trained}
     for member, one in trained.members.items():
         held_out = one.entry["held_out"]
-        earlier = comparable(known.get(member), held_out["n_pictures"])
+        earlier = comparable(known.get(member), material)
         if is_trainable(member) and (replace or not is_worse(held_out["after"], earlier, decisive)):
             kept[member] = one
     return kept

@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.held_out import measure
 from engine.serving import Served
+from engine.tagged import TaggedPictures
 from engine.trained import in_tenths, is_trained
 from engine.training.material import Material
 from engine.training.trainable import ChoosesParams
@@ -19,6 +20,7 @@ __all__ = [
     "Figures",
     "Trial",
     "comparable",
+    "is_of",
     "is_worse",
     "measured",
     "measured_knn",
@@ -117,8 +119,23 @@ def measured(material: Material, served: Served) -> Figures:
     )
 
 
+def is_of(entry: Mapping[str, Any], tagged: TaggedPictures) -> bool:
+    """Return whether a learner was trained on just these pictures, tags and corrections.
+
+    Parameters
+    ----------
+    entry : mapping
+        The learner in the manifest; those of earlier versions do not tell of corrections.
+    tagged : TaggedPictures
+        What would be trained on now.
+    """
+    if not is_trained(entry) or entry["n_changed"]:
+        return False
+    return bool(entry.get("votes", tagged.digest) == tagged.digest)
+
+
 def comparable(
-    entry: Mapping[str, Any] | None, n_held_out: int, goal: str | None = None
+    entry: Mapping[str, Any] | None, material: Material, goal: str | None = None
 ) -> Figures | None:
     """Return what an earlier training measured, if it was on the same pictures and votes.
 
@@ -126,16 +143,15 @@ def comparable(
     ----------
     entry : mapping or None
         The earlier learner in the manifest.
-    n_held_out : int
-        Pictures that are held out now.
+    material : Material
     goal : str, optional
         What the training is for, if it is for something; one for something else is no match.
     """
-    if entry is None or not is_trained(entry) or entry["n_changed"]:
+    if entry is None or not is_of(entry, material.tagged):
         return None
     if entry.get("goal") != goal:
         return None
-    if entry["held_out"]["n_pictures"] != n_held_out:
+    if entry["held_out"]["n_pictures"] != material.held.tags.n_images:
         return None
     return dict(entry["held_out"]["after"])
 

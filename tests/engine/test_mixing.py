@@ -201,6 +201,17 @@ def test_other_votes_and_other_settings_take_training(trained, library):
     assert len(Turned.seen) == 7 + 6
 
 
+def test_corrections_take_training(trained, library):
+    Turned.seen.clear()
+    trained.teach(library / "red0.png", remove=["red"])
+    train(trained, "--for", "miap")
+    assert len(Turned.seen) == 7
+    trained.undo_teaching()
+    train(trained, "--set", "shrinkage=3")
+    # Members that have learned from it are of other tags now.
+    assert len(Turned.seen) == 14
+
+
 def test_a_goal_is_the_hybrids(trained):
     result = CliRunner().invoke(cli, ["train", "fading", "--for", "miap", "-w", str(trained.root)])
     assert result.exit_code == 2

@@ -62,6 +62,13 @@ def test_a_worse_training_is_not_kept_unless_asked_for(engine, built, library):
     assert built.info()["learners"]["fading"]["params"]["decay"] == 3
 
 
+def test_figures_on_corrected_tags_are_not_compared(engine, built, library):
+    engine("train", "fading", found=(0.40, 0.44))
+    built.teach(library / "red0.png", add=["blue"])
+    engine("train", "fading", "--set", "decay=3", found=(0.40, 0.42))
+    assert built.info()["learners"]["fading"]["params"]["decay"] == 3
+
+
 def test_replacing_in_python(built, figures):
     figures[:] = [0.4, 0.44, 0.4, 0.42, 0.4, 0.42]
     assert built.train("fading").is_written
