@@ -106,6 +106,19 @@ class DenseLayers:
             (*self.biases[:-1], taken(self.biases[-1])),
         )
 
+    def behind(self, turn: NDArray[np.floating], mean: NDArray[np.floating]) -> "DenseLayers":
+        """Return layers whose inputs ``x`` are taken for ``x @ turn - mean``.
+
+        Parameters
+        ----------
+        turn : ndarray of float, shape (n_inputs, n_turned)
+        mean : ndarray of float, shape (n_turned,)
+        """
+        first, bias = self.weights[0], self.biases[0]
+        return DenseLayers(
+            (turn @ first, *self.weights[1:]), (bias - mean @ first, *self.biases[1:])
+        )
+
     def to_arrays(self, prefix: str) -> dict[str, NDArray[np.generic]]:
         """Return the arrays that :meth:`from_arrays` takes, their names behind `prefix`."""
         arrays: dict[str, NDArray[np.generic]] = {}

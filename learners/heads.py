@@ -13,9 +13,10 @@ from indexing.errors import InputError
 from learners.base import Batch, Needs
 from learners.batch import features_of
 from learners.dense import DenseLayers, Standardization, train_dense
+from learners.left_out import left_out_scores
 from learners.losses import Loss, asymmetric_loss, loss_function
 from learners.network_learner import NetworkLearner
-from learners.parameters import real_number, whole_number
+from learners.parameters import one_of, real_number, whole_number
 from learners.quantity import LabelQuantity, Quantity
 from learners.radial import (
     LeastSquares,
@@ -177,9 +178,7 @@ class Heads(NetworkLearner):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.loss not in list(Loss):
-            raise InputError(f"loss is {self.loss!r}; it is one of {', '.join(Loss)}; choose one")
-        self.loss = Loss(self.loss)
+        self.loss = one_of("loss", self.loss, Loss)
         self.n_units = whole_number("n_units", self.n_units, 0)
         if isinstance(self.hidden, str) or not isinstance(self.hidden, list | tuple):
             raise InputError(f"hidden is {self.hidden!r}; it is a list of widths, such as [512]")
@@ -196,12 +195,9 @@ class Heads(NetworkLearner):
         power = real_number("gamma_negative", self.gamma_negative)
         if 0 < power < 1:
             raise InputError(f"gamma_negative is {power:g}; it is 0, or at least 1; change it")
-        if self.quantity not in list(Quantity):
-            raise InputError(
-                f"quantity is {self.quantity!r}; it is one of {', '.join(Quantity)}; choose one"
-            )
-        self.quantity = Quantity(self.quantity)
+        self.quantity = one_of("quantity", self.quantity, Quantity)
         self._last: tuple[ref[Batch], NDArray[np.float64]] | None = None
+        self._known: tuple[TagMatrix, NDArray[np.int64] | None] | None = None
         self._settings()
 
     @property
@@ -212,6 +208,17 @@ class Heads(NetworkLearner):
     def params(self) -> dict[str, Any]:
         """Return the hyper-parameters as JSON knows them."""
         return {**super().params(), "hidden": list(self.hidden)}
+
+    def out_of_fold_scores(self) -> NDArray[np.float32] | None:
+        """Return what pictures it was fitted on score unseen (:mod:`learners.left_out`).
+
+        None where that has no closed form, takes long, or the learner was not fitted here.
+        """
+        tags, groups = self._known or (None, None)
+        if tags is None or not isinstance(self.inputs_, RadialUnits) or not self._is_solved:
+            return None
+        knobs = self.regularization, self.completion, self.prior_correction
+        return left_out_scores(self.inputs_, tags, groups, *knobs)
 
     def _predict_quantities(self, batch: Batch) -> NDArray[np.float64] | None:
         if self.quantity_ is None:
@@ -227,6 +234,7 @@ class Heads(NetworkLearner):
         self._count(tags)
         n_tags_of = np.diff(tags.indptr)
         self.inputs_, self.networks_, self.quantity_ = None, (), None
+        self._known = tags, batch.groups
         if not tags.n_images or not tags.n_tags:
             return
         by_network = self.quantity is Quantity.NETWORK or not self._is_solved
@@ -272,13 +280,8 @@ class Heads(NetworkLearner):
             [(units(features[part]) @ turn).astype(np.float32) for part in self._parts(features)]
         )
         mean = turned.mean(axis=0, dtype=np.float64)
-        members = self._trained((turned - mean).astype(np.float32), present, groups)
-        behind = []
-        for member in members:
-            first, bias = member.weights[0], member.biases[0]
-            weights = (turn @ first, *member.weights[1:])
-            behind.append(DenseLayers(weights, (bias - mean @ first, *member.biases[1:])))
-        return tuple(behind)
+        trained = self._trained((turned - mean).astype(np.float32), present, groups)
+        return tuple(network.behind(turn, mean) for network in trained)
 
     def _trained(
         self,
@@ -286,9 +289,8 @@ class Heads(NetworkLearner):
         present: NDArray[np.bool_],
         groups: NDArray[np.int64] | None,
     ) -> tuple[DenseLayers, ...]:
-        start = (
-            self._prior if self.loss is Loss.SQUARED else np.log(self._prior / (1 - self._prior))
-        )
+        prior = self._prior
+        start = prior if self.loss is Loss.SQUARED else np.log(prior / (1 - prior))
         return train_dense(
             inputs,
             present,
@@ -338,13 +340,11 @@ class Heads(NetworkLearner):
             outputs = [network(inputs) for network in self.networks_]
             if isinstance(self.quantity_, RidgeQuantity):
                 quantities[part] = self.quantity_.predict(inputs, outputs[0])
-            members = [self._log_odds(output) for output in outputs]
-            scores[part] = sum(members[1:], members[0]) / len(members) + bonus
+            if self.loss is Loss.SQUARED:
+                outputs = [bent_log_odds(output) for output in outputs]
+            scores[part] = sum(outputs[1:], outputs[0]) / len(outputs) + bonus
         scores[:, self.counts_ == 0] = -np.log(2 * self.n_images_ + 1)
         return scores, quantities
-
-    def _log_odds(self, outputs: NDArray[np.floating]) -> NDArray[np.floating]:
-        return bent_log_odds(outputs) if self.loss is Loss.SQUARED else outputs
 
     def _parts(self, features: NDArray[np.float32]) -> list[slice]:
         width = self.inputs_.n_units if isinstance(self.inputs_, RadialUnits) else 1
@@ -358,6 +358,7 @@ class Heads(NetworkLearner):
         return prior
 
     def _rebase(self, tags: TagMatrix, columns: NDArray[np.int64]) -> None:
+        self._known = None
         counts = np.append(self.counts_, 0)  # where -1 points to
         self.counts_ = counts[columns]
         self.networks_ = tuple(network.taking(columns) for network in self.networks_)

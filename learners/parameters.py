@@ -1,12 +1,36 @@
 """Hyper-parameters as people write them, checked."""
 
 import math
+from enum import StrEnum
+from typing import TypeVar
 
 import numpy as np
 
 from indexing.errors import InputError
 
-__all__ = ["real_number", "true_or_false", "whole_number"]
+__all__ = ["one_of", "real_number", "true_or_false", "whole_number"]
+
+Kind = TypeVar("Kind", bound=StrEnum)
+
+
+def one_of(name: str, value: object, kinds: type[Kind]) -> Kind:
+    """Return a member of a closed set.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+
+    Examples
+    --------
+    >>> from learners.losses import Loss
+    >>> one_of("loss", "squared", Loss)
+    <Loss.SQUARED: 'squared'>
+    """
+    for kind in kinds:
+        if kind == value:
+            return kind
+    raise InputError(f"{name} is {value!r}; it is one of {', '.join(kinds)}; choose one")
 
 
 def whole_number(name: str, value: object, least: int = 1) -> int:

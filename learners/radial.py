@@ -212,6 +212,25 @@ class LeastSquares:
         solved: NDArray[np.float64] = cho_solve((self._factor, True), right)
         return solved
 
+    def inverse(self) -> NDArray[np.float64]:
+        """Return the inverse of the system, float64 (n_images, n_images).
+
+        Raises
+        ------
+        InputError
+            If the centres are not the training pictures.
+        """
+        from scipy.linalg.lapack import dpotri
+
+        if not self._is_whole:
+            raise InputError(
+                f"{self.units.n_units} centres for {len(self.features)} pictures; an inverse is "
+                "there where all pictures are centres, in order; take as many units"
+            )
+        half, _ = dpotri(self._factor, lower=1)
+        inverse: NDArray[np.float64] = np.tril(half) + np.tril(half, -1).T
+        return inverse
+
     def fit_tags(
         self, present: NDArray[np.bool_], completion: float = 0.0
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:

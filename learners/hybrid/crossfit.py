@@ -34,7 +34,7 @@ class Reading(StrEnum):
     LEAVE_ONE_OUT = "leave-one-out"
     """No picture votes for itself or its copies: one fit serves all."""
     OWN = "own"
-    """The learner keeps what it read across folds while it was fitted: one fit serves all."""
+    """The learner tells itself what it would say of each, unseen: one fit serves all."""
     FOLDS = "folds"
     """Each fifth is scored by a fit on the others."""
     HELD_OUT = "held out"
@@ -51,13 +51,16 @@ _READINGS = {
 
 @runtime_checkable
 class CrossFitted(Protocol):
-    """A learner that reads unseen pictures across folds while it is fitted, and keeps that."""
+    """A learner that knows what it would say of the pictures it was fitted on, had it not been.
+
+    From folds that it was fitted across anyway, or in closed form.
+    """
 
     def out_of_fold_scores(self) -> NDArray[np.float32] | None:
         """Return what it would score the pictures it was fitted on, had it not seen them.
 
-        Float32 (n_images, n_tags), NaN for a picture that was not read; None = nothing was
-        kept, as by a learner that was saved and opened again.
+        Float32 (n_images, n_tags), NaN for a picture that was not read; None = that is not
+        known, as by a learner that was saved and opened again: it is fitted across folds.
         """
 
 
