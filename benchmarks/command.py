@@ -31,7 +31,18 @@ def _widths(context: click.Context, parameter: click.Parameter, text: str | None
         raise click.BadParameter(f"{text!r}; whole numbers with commas between them") from None
 
 
-@click.command()
+class _WithSuites(click.Command):
+    """A command whose help lists the suites, read from their table when it is shown."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from benchmarks.suites import SUITES
+
+        with formatter.section("Suites"):
+            formatter.write_dl([(suite.name, suite.about) for suite in SUITES.values()])
+        super().format_options(ctx, formatter)
+
+
+@click.command(cls=_WithSuites)
 @click.argument("suite")
 @click.option(
     "--methods",
@@ -84,9 +95,6 @@ def bench(
     as_json: bool,
 ) -> None:
     """Measure tagging methods on a data set: run a SUITE and write a report.
-
-    Suites: corel5k, corel5k-propagation, corel5k-few, corel5k-completion, corel5k-albums,
-    corel5k-niu, corel5k-quantity, nuswide, coco, coco-mini, espgame-tags, iaprtc12-tags, smoke.
 
     Hyper-parameters are chosen by cross-validation inside the training pictures; no method
     sees the labels it is judged by. Each result is written to results.jsonl with all scores

@@ -98,6 +98,8 @@ def fit_words(
     if given is not None:
         vectors, is_given = _raw(given, found.words)
     fitted = fit_glove(found, settings, vectors, is_given, on_progress)
+    if on_progress is not None:
+        on_progress("writing all words", 0, 0)
     table = _joined(found.words, fitted, None if given is None else given.table)
     with staged(folder) as fresh:
         save_word_table(table, fresh)

@@ -38,6 +38,8 @@ class TeachReport:
         Steps in the journal now.
     new_tags : tuple of str
         Added tags that the workspace did not have.
+    unknown_tags : tuple of str
+        Removed tags that it does not have: perhaps a slip of the pen.
     is_read : bool
         Whether the picture, or a copy of it, is among those that vote without corrections.
     votes : bool
@@ -47,6 +49,7 @@ class TeachReport:
     step: Step
     n_steps: int
     new_tags: tuple[str, ...]
+    unknown_tags: tuple[str, ...]
     is_read: bool
     votes: bool
 
@@ -55,6 +58,7 @@ class TeachReport:
         return {
             **self.step.to_json(),
             "new_tags": list(self.new_tags),
+            "unknown_tags": list(self.unknown_tags),
             "indexed_as_tagged": self.is_read,
             "votes": self.votes,
             "steps": self.n_steps,
@@ -131,6 +135,7 @@ def teach_workspace(
         step=step,
         n_steps=len(before) + 1,
         new_tags=tuple(tag for tag in added if tag_key(tag) not in known),
+        unknown_tags=tuple(tag for tag in removed if tag_key(tag) not in known),
         is_read=is_read,
         votes=is_read or (bool(taught.added) and step.content not in read.abstaining),
     )

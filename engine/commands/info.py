@@ -71,6 +71,8 @@ def info(
         click.echo(json.dumps(facts, ensure_ascii=False))
         return
     if refused:
+        if not refusals:
+            click.echo("no file was refused", err=True)
         for refusal in refusals:
             click.echo(f"{refusal.path}  {refusal.reason}: {refusal.detail}")
         return

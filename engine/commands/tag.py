@@ -100,8 +100,9 @@ def tag(
     as_json: bool,
     beyond: Beyond,
 ) -> None:
-    """Tag pictures by the vote of their nearest tagged neighbours.
+    """Tag pictures in your own words, with the best learner of the workspace.
 
+    That is the neighbours' vote (knn) until something better is trained ('engine train').
     Where there is no workspace, general words answer, from what the network was trained to tell.
     A picture that cannot be read is answered as such and does not stop the others; the exit
     code is then 1.

@@ -59,7 +59,10 @@ def teach(
     elif image is None:
         from engine.workspace import Workspace
 
-        for step in Workspace(root).corrections():
+        steps = Workspace(root).corrections()
+        if not steps:
+            click.echo("nothing was taught", err=True)
+        for step in steps:
             click.echo(
                 json.dumps(step.to_json(), ensure_ascii=False) if as_json else _described(step)
             )
@@ -102,6 +105,8 @@ def summary(report: "TeachReport") -> str:
     if report.new_tags:
         are = "is" if len(report.new_tags) == 1 else "are"
         lines.append(f"{', '.join(report.new_tags)} {are} new here")
+    if report.unknown_tags:
+        lines.append(f"no picture here is tagged {', '.join(report.unknown_tags)}")
     if not report.is_read:
         lines.append(
             "nobody had tagged this picture here: it votes from now on"

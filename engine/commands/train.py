@@ -41,6 +41,11 @@ _WORTH_SETTING = {
         "tag_weight": "of votes: how much of what given tags say of the others is added",
         "n_units": "of votes: pictures that vote, at most; fewer train faster",
     },
+    "words": {
+        "class_weight": "how much what the network was trained to tell counts beside your tags",
+        "n_units": "radial units, at most; fewer train faster",
+        "regularization": "ridge; more is smoother",
+    },
     "mscnn": {
         "backbone": "efficientnet-lite0, or timm:NAME@FILE",
         "size": "pixels a side; null = as the backbone was trained",
@@ -118,15 +123,17 @@ def train(
     workspace: Path | None,
     as_json: bool,
 ) -> None:
-    """Train LEARNER (hybrid, tagprop, heads or mscnn) on the tagged pictures of a workspace.
+    """Train LEARNER on the tagged pictures of a workspace; without a name, the hybrid.
 
     It is measured on pictures that it has not seen, beside knn, and then trained on all of
     them. Where it is no worse than knn, 'engine tag' uses it from then on. An earlier training
     that was better is kept. Nothing else changes: knn, tagvote and search answer as before.
 
-    The hybrid, which is trained where no learner is named, mixes the others and knows how sure
-    it is; its members are trained with it. That takes minutes. mscnn reads the pictures again
-    and takes longer; where it was stopped, the same command goes on.
+    LEARNER is hybrid, which mixes the others and knows how sure it is (its members are trained
+    with it, which takes minutes); tagprop (neighbours, with learned weights); heads (a model a
+    tag, in seconds); multimodal (the same, which also reads tags that are given); words (scores
+    any word, tagged with or not); or mscnn, a network on the pixels: it reads the pictures again
+    and takes longer, and where it was stopped, the same command goes on.
 
     \b
     Example:

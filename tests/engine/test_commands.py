@@ -64,8 +64,10 @@ def test_json_lines(engine, library, new):
 
 
 def test_info_for_people(engine, library):
-    (library / "bad.jpg").write_bytes(b"text")
     engine("build", library, "--extractor", "toy")
+    assert engine("info", "--refused").output == "no file was refused\n"
+    (library / "bad.jpg").write_bytes(b"text")
+    engine("build")
     output = engine("info").output
     assert "24 indexed, 24 tagged, 24 vote, 1 refused" in output
     assert "Flat, cosine" in output

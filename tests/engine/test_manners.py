@@ -16,6 +16,7 @@ from engine.generations import GenerationFolders
 from engine.network import open_recorded
 from engine.progress import ProgressBars, waiting
 from engine.tagger import Tagger
+from engine.training.trainable import TRAINABLE
 from tests.engine.conftest import COLORS, write_picture
 
 
@@ -153,3 +154,10 @@ def test_the_help_of_train_lists_settings_with_their_defaults():
         assert line in text
     assert text.index("tagprop:") < text.index("n_neighbors=200") < text.index("heads:")
     assert text.index("Settings") < text.index("Example:")
+
+
+def test_the_help_of_train_names_every_learner_that_can_be_trained():
+    text, _, settings = CliRunner().invoke(cli, ["train", "--help"]).stdout.partition("Settings")
+    for name in TRAINABLE:
+        assert re.search(rf"\b{name}\b", text), name
+        assert f"    {name}:" in settings, name

@@ -308,7 +308,8 @@ def test_the_command_teaches_lists_and_undoes(engine, library, new):
     report = json.loads(engine("teach", new, "--remove", "green", "--json"))
     assert report["indexed_as_tagged"] is report["votes"] is False
     assert (report["steps"], report["removed"], report["image"]) == (2, ["green"], str(new))
-    assert "does not vote" in engine("teach", new, "--remove", "blue")
+    assert "does not vote" in (said := engine("teach", new, "--remove", "blue"))
+    assert "no picture here" not in said
     assert engine("teach", "--list").splitlines() == [
         f"{image}  +Sea side, +Blue, -green", f"{new}  -green", f"{new}  -blue",
     ]  # fmt: skip
@@ -320,8 +321,14 @@ def test_the_command_teaches_lists_and_undoes(engine, library, new):
     undone = json.loads(engine("teach", "--undo", "--json"))
     assert (undone["undone"]["removed"], undone["steps"]) == (["green"], 1)
     engine("teach", "--undo")
+    assert engine("teach", "--list") == "nothing was taught\n"
     assert "taught" not in engine("info")
     assert not list((library.parent / "workspace" / "corrections").rglob("*.npy"))
+
+
+def test_a_tag_taken_off_that_nobody_uses_is_said(engine, new):
+    said = engine("teach", new, "--remove", "grene", "--remove", "green").splitlines()
+    assert said[:2] == [f"{new}  -grene, -green", "no picture here is tagged grene"]
 
 
 def test_the_command_says_how_it_is_used(engine, library):
