@@ -42,7 +42,7 @@ class _WithSuites(click.Command):
         super().format_options(ctx, formatter)
 
 
-@click.command(cls=_WithSuites)
+@click.command(cls=_WithSuites, short_help="Measure tagging methods on a data set.")
 @click.argument("suite")
 @click.option(
     "--methods",

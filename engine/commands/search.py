@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["search", "table"]
 
 
-@click.command()
+@click.command(short_help="Find pictures by a picture, by words, or by both.")
 @click.argument(
     "images",
     metavar="[IMAGE ...]",

@@ -31,7 +31,7 @@ _NO_WORKSPACE = (
 )
 
 
-@click.command()
+@click.command(short_help="Tag pictures in your own vocabulary.")
 @picture_arguments
 @click.option("--top", type=int, metavar="N", help="Exactly N tags, while the vocabulary lasts.")
 @click.option(
@@ -100,7 +100,7 @@ def tag(
     as_json: bool,
     beyond: Beyond,
 ) -> None:
-    """Tag pictures in your own words, with the best learner of the workspace.
+    """Tag pictures in your own vocabulary, with the best learner of the workspace.
 
     That is the neighbours' vote (knn) until something better is trained ('engine train').
     Where there is no workspace, general words answer, from what the network was trained to tell.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["summary", "teach"]
 
 
-@click.command()
+@click.command(short_help="Correct the tags of a picture; the next answer knows it.")
 @click.argument("image", required=False, type=click.Path(path_type=Path, readable=False))
 @click.option("--add", multiple=True, metavar="TAG", help="A tag that the picture has.")
 @click.option("--remove", multiple=True, metavar="TAG", help="A tag that it does not have.")

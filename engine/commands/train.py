@@ -85,7 +85,7 @@ def _settings_help() -> str:
     return "\n".join(lines)
 
 
-@click.command(cls=_WithSettings)
+@click.command(cls=_WithSettings, short_help="Train a learner on the tagged pictures.")
 @click.argument("learner", required=False)
 @click.option(
     "--for",
