@@ -79,9 +79,9 @@ class Step:
         """
         kept = json.loads(line)
         content = bytes.fromhex(kept["content"])
-        added, removed = (tuple(kept[name]) for name in ("added", "removed"))
-        if len(content) != _CONTENT_BYTES or not all(isinstance(t, str) for t in added + removed):
-            raise ValueError("no content hash, or a tag that is no text")
+        if len(content) != _CONTENT_BYTES:
+            raise ValueError("no content hash")
+        added, removed = (_tags_of(kept[name]) for name in ("added", "removed"))
         path = Path(os.fsdecode(bytes.fromhex(kept["path"])))
         return cls(content=content, path=path, added=added, removed=removed)
 
@@ -251,6 +251,13 @@ class CorrectionJournal:
 
     def _feature_path(self, digest: str, content: bytes) -> Path:
         return self._folder / "features" / digest / f"{content.hex()}.npy"
+
+
+def _tags_of(kept: object) -> tuple[str, ...]:
+    """Return the tags of a line; a text alone is no list of its letters."""
+    if not isinstance(kept, list) or not all(isinstance(tag, str) and tag_key(tag) for tag in kept):
+        raise ValueError("a list of tags is wanted")
+    return tuple(kept)
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -285,6 +285,15 @@ def test_a_damaged_journal_is_named(built, library):
             Workspace(built.root).corrections()
 
 
+@pytest.mark.parametrize("tags", ['"beach"', '{"beach": 1}', '[" "]', "[3]", "null"])
+def test_a_line_of_the_journal_holds_lists_of_tags(built, library, tags):
+    built.teach(library / "green3.png", add=["beach"])
+    journal = built.root / "corrections" / "journal.jsonl"
+    journal.write_text(journal.read_text().replace('"added": ["beach"]', f'"added": {tags}'))
+    with pytest.raises(ArtifactError, match=r"line 1: a list of tags is wanted"):
+        Workspace(built.root).corrections()
+
+
 @pytest.fixture
 def engine(built):
     def run(*arguments, code=0):
