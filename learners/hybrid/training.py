@@ -90,7 +90,7 @@ def learn(learner: "Hybrid", batch: Batch, tags: TagMatrix, report: Progress) ->
     floor = max(image_precision(one, present) for one in blend.evidence)
     corrections = choose_corrections(unseen, log_prior, present, floor)
     calibration = fit_platt(unseen, present, learner.shrinkage)
-    chances = sigmoid(calibration.log_odds(unseen))
+    chances = _chances(unseen, present, blend.folds, learner.shrinkage)
     corrected = unseen - (corrections[learner.goal] * log_prior).astype(np.float32)
     return Learned(
         evidence=evidence,
@@ -101,6 +101,26 @@ def learn(learner: "Hybrid", batch: Batch, tags: TagMatrix, report: Progress) ->
         curve=PrecisionCurve.of(chances, present),
         reliability=reliability_of(chances, corrected, present),
     )
+
+
+def _chances(
+    log_odds: NDArray[np.float32],
+    present: NDArray[np.bool_],
+    folds: NDArray[np.int64],
+    shrinkage: float,
+) -> NDArray[np.float64]:
+    """Return the probabilities of each picture by sigmoids that were fitted without its fold.
+
+    By those that are kept, which have seen it, a tag that few pictures carry looks surer than it
+    will be: of the tags said at a precision of 0.8, 0.72 were right with 300 planted pictures.
+    """
+    found = np.empty(present.shape)
+    for fold in np.unique(folds):
+        asked = folds == fold
+        others = asked if asked.all() else ~asked
+        sigmoids = fit_platt(log_odds[others], present[others], shrinkage)
+        found[asked] = sigmoid(sigmoids.log_odds(log_odds[asked]))
+    return found
 
 
 def _read(scores: list[NDArray[np.float32]], seed: int) -> NDArray[np.int64]:

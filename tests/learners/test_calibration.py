@@ -79,6 +79,13 @@ def test_a_rare_tag_keeps_to_what_all_share():
     assert same.slopes.tolist() == [same.shared[0]] * 4
 
 
+def test_a_score_that_speaks_against_the_truth_keeps_its_order():
+    scores, truth = drawn()
+    fitted = fit_platt(-scores, truth, shrinkage=1.0)
+    assert fitted.slopes.min() == pytest.approx(1e-3)
+    assert (np.diff(fitted.log_odds(np.array([[-3.0], [3.0]])), axis=0) > 0).all()
+
+
 def test_tags_are_taken_by_the_column_that_each_was():
     fitted = fit_platt(*drawn())
     taken = fitted.taking(np.array([2, -1, 0]))

@@ -8,6 +8,7 @@ from indexing.errors import InputError
 from indexing.index import Neighbors
 from learners.base import Batch
 from learners.hybrid import Hybrid
+from learners.hybrid.crossfit import fold_of
 from learners.hybrid.decisions import (
     Goal,
     PrecisionCurve,
@@ -18,7 +19,7 @@ from learners.hybrid.evidence import fit_evidence
 from learners.hybrid.gate import Gate
 from learners.hybrid.members import member_settings
 from learners.hybrid.mixing import worth
-from learners.hybrid.stacking import Stack, StackProblem, fit_stack, tag_importance
+from learners.hybrid.stacking import Stack, StackProblem, fit_stack, log_prior_of, tag_importance
 from learners.tag_matrix import TagMatrix
 
 
@@ -184,6 +185,49 @@ def test_probabilities_mean_what_they_say_and_quantities_are_their_sum(fitted):
     given = chances >= cut.threshold
     assert present[given].mean() == pytest.approx(0.8, abs=0.05)
     assert (given & present).sum() / present.sum() == pytest.approx(cut.recall, abs=0.05)
+
+
+def test_what_is_told_of_a_picture_does_not_depend_on_its_own_tags(monkeypatch):
+    """Neither what it is measured by nor a copy of it has seen it."""
+    rng = np.random.default_rng(5)
+    present = rng.random((90, 6)) < 0.3
+    groups = np.repeat(np.arange(45), 2)  # every picture twice
+    scores = {"heads": rng.normal(size=present.shape).astype(np.float32)}
+    neighbors = Neighbors(np.full((90, 1), -1), np.full((90, 1), np.inf, np.float32))
+    told, curve = [], PrecisionCurve.of
+    monkeypatch.setattr(
+        "learners.hybrid.training.PrecisionCurve.of",
+        lambda chances, present: told.append(chances) or curve(chances, present),
+    )
+    monkeypatch.setattr("learners.hybrid.training.Blend.unseen", lambda self, *of: scores["heads"])
+    first = np.flatnonzero(groups == 7)
+    changed = present.copy()
+    changed[first] = ~changed[first]
+    for tags in (present, changed):
+        batch = Batch(scores=scores, neighbors=neighbors, groups=groups)
+        Hybrid(members="heads").fit(batch, matrix(tags))
+    np.testing.assert_array_equal(told[0][first], told[1][first])
+    assert (told[0] != told[1]).any()
+
+
+def test_copies_lie_in_one_fold_and_unknown_bytes_are_no_copies():
+    groups = np.array([4, -1, 4, 0, -1, 4, 0, 2, -1, -1])
+    for seed in range(5):
+        folds = fold_of(groups, 3, seed)
+        assert len(set(folds[groups == 4])) == len(set(folds[groups == 0])) == 1
+        # Seven contents: as many a fold as can be.
+        one_each = folds[[0, 1, 3, 4, 7, 8, 9]]
+        assert sorted(np.bincount(one_each).tolist()) == [2, 2, 3]
+
+
+def test_the_prior_is_drawn_towards_a_half_and_gates_are_bounded():
+    tags = matrix(np.array([[1, 0], [1, 0], [0, 0]], bool))
+    np.testing.assert_allclose(log_prior_of(tags), np.log([2.5 / 4, 0.5 / 4]))
+    of = problem(n_members=2, n_tags=1, n_signals=1)
+    inf = np.inf
+    expected = [[0, inf], [0, inf], [-1.5, 1.5], [-1.5, 1.5], [-inf, inf], [-inf, inf]]
+    expected += [[0, inf], [0, inf], [-inf, inf]]
+    np.testing.assert_array_equal(of.bounds(), expected)
 
 
 def test_a_precision_that_was_never_reached_has_no_cut(fitted):
