@@ -304,7 +304,7 @@ class _Build:
     def _lost(self, digest: str, catalogue: Catalogue) -> dict[str, str]:
         """Return the trained learners that cannot be carried over whatever happens, and why."""
         manifest = self._previous.manifest
-        lost = dict.fromkeys(self._previous.damaged, "its files are damaged")
+        lost = dict.fromkeys(self._previous.damaged, "its files are damaged, or of another version")
         if manifest and manifest["extractor"]["digest"] != digest:
             reason = f"it was trained on the features of {manifest['extractor']['name']}"
         elif (

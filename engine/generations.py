@@ -66,7 +66,7 @@ class WholeGeneration(NamedTuple):
     manifest : dict
         Without the learners that are damaged.
     damaged : tuple of str
-        Trained learners whose files are not as they were written.
+        Trained learners whose files are not as they were written, or of another version.
     """
 
     folder: Path
@@ -256,8 +256,12 @@ class GenerationFolders:
         """Return the current generation, or None where there is none that can be started from.
 
         A generation that is damaged costs nothing but a new one: the features lie elsewhere.
-        Damage in the files of a trained learner costs that learner alone.
+        Damage in the files of a trained learner costs that learner alone, as does a version that
+        reads them no more.
         """
+        # NumPy: whoever only looks for a workspace does not wait for it.
+        from engine.trained import unreadable
+
         try:
             if self.number() is None:
                 return None
@@ -277,6 +281,7 @@ class GenerationFolders:
             lost = f", without {', '.join(trained)}: train again" if trained else ""
             logger.warning("%s is damaged, and is made again%s", printable_path(folder), lost)
             return None
+        damaged |= unreadable(folder, learners)
         kept = {name: entry for name, entry in learners.items() if name not in damaged}
         return WholeGeneration(folder, {**manifest, "learners": kept}, tuple(sorted(damaged)))
 

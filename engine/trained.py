@@ -45,6 +45,7 @@ __all__ = [
     "trained_folder",
     "trained_identity",
     "trained_names",
+    "unreadable",
 ]
 
 DECISIVE = "c-f1@5"
@@ -202,6 +203,35 @@ def load_learner(generation: Path, name: str) -> TagLearner:
         *(BadZipFile, EngineError),
     ) as error:
         raise ArtifactError(_damaged(name, error)) from error
+
+
+def unreadable(generation: Path, learners: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """Return the trained learners that this version cannot read, or a member of which it cannot.
+
+    Parameters
+    ----------
+    generation : Path
+    learners : mapping
+        Of the manifest.
+    """
+    readable: set[tuple[int, int]] = set()  # what lies there under two names is read once
+
+    def is_readable(name: str) -> bool:
+        try:
+            lies = trained_identity(generation, name)
+            if lies not in readable:
+                load_learner(generation, name)
+        except ArtifactError:
+            return False
+        readable.add(lies)
+        return True
+
+    return {
+        name
+        for name in trained_names(learners)
+        for path in (name, *(member_of(name, one) for one in learners[name].get("members", {})))
+        if not is_readable(path)
+    }
 
 
 def load_own_index(generation: Path, name: str, device: str) -> Index:

@@ -207,7 +207,7 @@ def test_a_damaged_learner_is_named_and_the_next_build_goes_on_without(trained, 
     assert answers(Workspace(trained.root), [new], "knn") == knn
     report = trained.build()
     assert report.is_changed
-    assert report.dropped == {"turned": "its files are damaged"}
+    assert report.dropped == {"turned": "its files are damaged, or of another version"}
     assert set(report.learners) == {"knn", "tagvote", "fading", "means"}
     assert [entry.row for entry in trained.entries()] == rows
     assert answers(trained, [new], "knn") == knn
@@ -241,6 +241,18 @@ def test_a_learner_of_another_version_is_damage_that_sizes_do_not_show(trained, 
         ArtifactError, match=r"a saved learner of format 9; .* 'engine train turned'"
     ):
         list(Workspace(trained.root).tag([new], learner="turned"))
+    report = trained.build()
+    assert set(report.dropped) == {"turned"}
+    assert set(report.learners) == {"knn", "tagvote", "fading", "means"}
+    assert not trained.build().is_changed
+
+
+def test_a_learner_that_cannot_be_read_keeps_nobody_out_of_its_place(trained, monkeypatch):
+    monkeypatch.setattr("engine.training.running.is_worse", lambda *of: of[1] is not None)
+    assert not trained.train("turned").is_written
+    path = trained._folders.current()[0] / "learners" / "turned" / "learner.json"
+    path.write_text(path.read_text().replace('"format": 1', '"format": 9'))
+    assert trained.train("turned").is_written
 
 
 def test_another_learner_in_its_folder_does_not_answer_in_its_name(trained, new):
