@@ -372,7 +372,7 @@ SUITES: dict[str, Suite] = {
         ),
         Suite(
             name="smoke",
-            about="520 made-up pictures in a few seconds: do all run that read no tags or pixels?",
+            about="520 made-up pictures: do all learners run that read no tags or pixels?",
             reader=None,
             folder="",
             methods=tuple(sorted(set(LEARNERS) - _READ_MORE)),

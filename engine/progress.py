@@ -1,12 +1,15 @@
-"""Progress bars on stderr: quiet where nobody watches."""
+"""Progress on stderr: bars on a terminal, a line now and then in a file."""
 
 import logging
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
+
+import click
 
 __all__ = ["ProgressBars", "waiting"]
 
@@ -23,10 +26,12 @@ _FORMAT = (
 # Where the name of a stage takes half of the line.
 _NARROW_FORMAT = "{desc}: {n_fmt}/{total_fmt}{unit}, {remaining} left"
 _USUAL_SCREEN = os.terminal_size((80, 24))
+# Where stderr is no terminal: what takes less is silent, and logs stay short.
+_SECONDS_A_LINE = 30.0
 
 
 class ProgressBars:
-    """One bar a stage, with rate and time left; nothing unless stderr is a terminal.
+    """One bar a stage, with rate and time left; where stderr is no terminal, a line in 30 s.
 
     Examples
     --------
@@ -37,14 +42,22 @@ class ProgressBars:
     def __init__(self) -> None:
         self._bar: Any = None
         self._stage = ""
+        self._told = time.monotonic()
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Show that ``done`` of ``total`` of a stage is done; a total of 0 = nobody knows."""
         if not sys.stderr.isatty():
+            self._tell(stage, done, total)
             return
         if stage != self._stage:
             self._start(stage, done, total)
         self._bar.update(done - self._bar.n)
+
+    def _tell(self, stage: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self._told >= _SECONDS_A_LINE:
+            self._told = now
+            click.echo(f"{stage}: {done:,}/{total:,}" if total else stage, err=True)
 
     def note(self, line: str) -> None:
         """Leave a line above the bar."""

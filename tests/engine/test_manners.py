@@ -161,3 +161,14 @@ def test_the_help_of_train_names_every_learner_that_can_be_trained():
     for name in TRAINABLE:
         assert re.search(rf"\b{name}\b", text), name
         assert f"    {name}:" in settings, name
+
+
+def test_a_file_is_told_of_long_work_now_and_then(monkeypatch, capsys):
+    clock = iter([0.0, 29.0, 30.0, 45.0, 61.0])
+    monkeypatch.setattr("engine.progress.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    progress = ProgressBars()
+    progress("pictures", 100, 2000)
+    progress("pictures", 1500, 2000)
+    progress("index", 1, 2)
+    progress("training", 0, 0)
+    assert capsys.readouterr().err == "pictures: 1,500/2,000\ntraining\n"
