@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.bounds import largest
 from benchmarks.report.results import Measured, ResultLine, Scores
@@ -121,11 +122,20 @@ def pooled_scores(folds: Sequence[Scores]) -> Scores | None:
     judged = Judged(
         folded(raw, [np.concatenate(ranks)]),
         truth,
-        image_ids,
+        _told_apart(folds),
         first.tags,
         np.concatenate(quantities) if len(quantities) == len(folds) else None,
     )
     return Scores(judged, raw, first.tags, image_ids)
+
+
+def _told_apart(folds: Sequence[Scores]) -> NDArray[np.str_]:
+    """Return ids of all pictures; with the number of the draw, where each asks about the same."""
+    image_ids = np.concatenate([fold.image_ids for fold in folds])
+    if np.unique(image_ids).size == image_ids.size:
+        return image_ids
+    numbers = np.repeat(np.arange(len(folds)), [len(fold.image_ids) for fold in folds])
+    return np.char.add(np.char.add(image_ids, "#"), numbers.astype(np.str_))
 
 
 def _listed(values: Sequence[object]) -> object:

@@ -331,6 +331,17 @@ def test_ranks_of_folds_are_not_compared_with_each_other():
     assert pooled.image_ids.tolist() == ["x", "y"]
 
 
+def test_draws_may_ask_about_the_same_pictures():
+    def draw(raw):
+        judged = Judged(np.array([raw]), np.array([[True, False]]), ["x"], list("ab"))
+        return Scores(judged, np.array([raw]), np.array(list("ab")), np.array(["x"]))
+
+    pooled = pooled_scores([draw([2.0, 1.0]), draw([1.0, 2.0])])
+    assert pooled.judged.tag_order.tolist() == [[0, 1], [1, 0]]
+    assert pooled.judged.image_ids.tolist() == ["x#0", "x#1"]
+    assert pooled.image_ids.tolist() == ["x", "x"]
+
+
 def test_reliability_reads_the_own_scores_not_the_ranks(tmp_path):
     ranks = np.argsort(np.argsort(files.POOR, axis=None)).reshape(3, 3).astype(np.float32)
     arrays = {"scores": ranks, "truth": files.TRUTH, "tags": files.TAGS, "image_ids": files.IDS}
