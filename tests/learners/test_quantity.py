@@ -92,22 +92,23 @@ def test_few_pictures(n_images: int) -> None:
 def test_as_a_part_of_heads() -> None:
     features, counts = drawn(120)
     batch, tags = Batch(features=features), tags_of(counts)
-    learner = Heads(quantity=True, seed=3).fit(batch, tags)
+    learner = Heads(quantity="network", seed=3).fit(batch, tags)
     assert isinstance(learner, PredictsQuantity)
     alone = LabelQuantity(seed=3).fit(features, tags.toarray().sum(axis=1))
     np.testing.assert_array_equal(learner.predict_quantities(batch), alone.predict(features))
-    plain = Heads().fit(batch, tags)
+    plain = Heads(quantity="none").fit(batch, tags)
     np.testing.assert_allclose(plain.predict_quantities(batch), tags.indices.size / 120)
     np.testing.assert_array_equal(plain.predict_scores(batch), learner.predict_scores(batch))
     nobody = Batch(features=features[:0])
     assert learner.predict_quantities(nobody).shape == (0,)
     with pytest.raises(NotFittedError, match="'heads' has not been fitted"):
-        Heads(quantity=True).predict_quantities(batch)
+        Heads(quantity="network").predict_quantities(batch)
 
 
-def test_heads_without_pictures_emit_nothing() -> None:
+@pytest.mark.parametrize("quantity", ["auto", "network", "none"])
+def test_heads_without_pictures_emit_nothing(quantity: str) -> None:
     features, _ = drawn(4)
-    learner = Heads(quantity=True).fit(Batch(features=features[:0]), tags_of(np.zeros(0, int)))
+    learner = Heads(quantity=quantity).fit(Batch(features=features[:0]), tags_of(np.zeros(0, int)))
     np.testing.assert_array_equal(learner.predict_quantities(Batch(features=features)), np.zeros(4))
 
 
