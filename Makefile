@@ -17,8 +17,9 @@ $(STAMP): pyproject.toml
 demo: $(STAMP)
 	$(BIN)/python -m benchmarks.demo $(if $(CORPUS),"$(CORPUS)")
 
+# A thread a process: two processes with two threads each wait for one another most of the time.
 test: $(STAMP)
-	$(BIN)/python -m pytest --numprocesses 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
