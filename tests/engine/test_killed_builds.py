@@ -3,9 +3,6 @@
 import json
 import random
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,52 +10,29 @@ from PIL import Image
 
 from engine import Workspace
 from indexing.store import WorkspaceStore
+from tests.engine.self_killing import run_until
 
 N_KILLS = 20
 
-# Everything is imported first, so that the events that are counted are those of the build:
-# files opened, renamed, removed, folders made, pictures extracted. Small batches, so that there
-# is something between the first commit and the last.
-PROGRAM = """
-import os, signal, sys
+# Small batches, so that there is something between the first commit and the last; a picture that
+# is extracted is an event, too.
+PREPARATION = """
 import faiss, lmdb, pyarrow.parquet
 import engine.building, engine.commands.build, engine.tagger
 import indexing.corpora.folder, indexing.index.factory
 from indexing import ingest
-from indexing.extractors import EXTRACTORS
 from tests.toy_extractor import ToyExtractor
-from engine.cli import cli
 
 ingest._BATCH_PICTURES = 8
-EXTRACTORS["toy"] = "tests.toy_extractor:open_toy"
 extract = ToyExtractor.extract
 ToyExtractor.extract = lambda self, pixels: (sys.audit("extract"), extract(self, pixels))[1]
-last_event = int(sys.argv.pop(1))
-n_events = 0
-
-def count(event, arguments):
-    global n_events
-    n_events += 1
-    if n_events == last_event:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-sys.addaudithook(count)
-cli.main(standalone_mode=False)
-print(n_events, file=sys.stderr)
 """
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def build(library, workspace, last_event=0):
     """Build in a process of its own, which kills itself at one of its events."""
     arguments = ["build", str(library), "-w", str(workspace), "--extractor", "toy", "--json"]
-    return subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(last_event), *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_until(last_event, arguments, PREPARATION)
 
 
 def state(root):

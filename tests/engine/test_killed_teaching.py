@@ -2,48 +2,20 @@
 
 import json
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from engine import Workspace
+from tests.engine.self_killing import run_until
 
-ROOT = Path(__file__).resolve().parents[2]
-
-# As in test_killed_builds: the process kills itself at one of the events of its work.
-PROGRAM = """
-import os, signal, sys
+PREPARATION = """
 import faiss, lmdb
 import engine.teaching, engine.commands.teach
-from indexing.extractors import EXTRACTORS
-from engine.cli import cli
-
-EXTRACTORS["toy"] = "tests.toy_extractor:open_toy"
-last_event = int(sys.argv.pop(1))
-n_events = 0
-
-def count(event, arguments):
-    global n_events
-    n_events += 1
-    if n_events == last_event:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-sys.addaudithook(count)
-cli.main(standalone_mode=False)
-print(n_events, file=sys.stderr)
 """
 
 
 def run(workspace, last_event, *arguments):
-    return subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(last_event), "teach", *arguments, "-w", str(workspace)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_until(last_event, ["teach", *arguments, "-w", str(workspace)], PREPARATION)
 
 
 @pytest.mark.parametrize("is_undone", [False, True])
