@@ -18,6 +18,8 @@ TAG_RIDGE = 1e-3
 
 # Correlations below this are rounding: their directions would be arbitrary.
 _SMALLEST_CORRELATION = 1e-6
+# Of the largest variance: less is what rounding leaves, in float32, of none.
+_LEAST_VARIANCE = 1e-5
 
 # Values of the features worked on at a time: 64 MB as float64.
 _CHUNK_VALUES = 1 << 23
@@ -177,7 +179,7 @@ class Moments:
         regularization : float
             What is added to each variance, as a share of the mean variance; above 0.
         n_dims : int
-            How many, at most as many as features.
+            How many, at most: directions in which nothing varies are not among them.
 
         Notes
         -----
@@ -194,8 +196,11 @@ class Moments:
         directions, variances, _ = randomized_svd(
             covariance.astype(np.float32), min(n_dims, n_in), n_iter=5, random_state=0
         )
-        ridged = variances + regularization * np.trace(covariance) / n_in
-        matrix = directions / np.sqrt(ridged)
+        # Whitened, a direction that these pictures leave empty would be as long as any other,
+        # and bring what other pictures have there into every distance.
+        varies = variances > _LEAST_VARIANCE * variances[0]
+        ridged = variances[varies] + regularization * np.trace(covariance) / n_in
+        matrix = directions[:, varies] / np.sqrt(ridged)
         return LinearMap(mean, np.ascontiguousarray(matrix, dtype=np.float32))
 
 

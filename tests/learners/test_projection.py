@@ -164,3 +164,15 @@ def test_whitened_principal_directions_are_eigenvectors_over_ridged_deviations()
     np.testing.assert_allclose(np.abs(found.matrix), np.abs(expected), rtol=1e-3, atol=1e-5)
     constant = Moments.of(np.full((9, 6), 0.3, np.float32), tags.take(np.arange(9)))
     assert constant.whitened_principal(0.5, 3).matrix.shape == (6, 0)
+
+
+def test_whitened_principal_directions_lie_where_the_pictures_are() -> None:
+    # Five pictures span four dimensions of nine: a fifth direction would hold none of them, and
+    # whitened be as long as theirs for a picture that is not among them.
+    features, tags = drawn(n_images=5, n_in=9, n_tags=3)
+    found = Moments.of(features, tags).whitened_principal(0.5, 8)
+    assert found.matrix.shape == (9, 4)
+    centred = features - features.mean(axis=0)
+    _, _, span = np.linalg.svd(centred.astype(np.float64), full_matrices=False)
+    outside = found.matrix - span[:4].T @ (span[:4] @ found.matrix)
+    np.testing.assert_allclose(outside, 0, atol=1e-4)
