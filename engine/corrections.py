@@ -3,7 +3,8 @@
 ::
 
     .engine/corrections/
-    ├── journal.jsonl               what was taught, a line a step, replaced atomically
+    ├── journal.jsonl               what was taught, a line a step with the number of its format
+    │                               (none: 1), replaced atomically
     └── features/DIGEST/CONTENT.npy     of each taught picture, by network and content hash
 
 No build and no training writes into it or takes it away: what readers bring and what people
@@ -33,6 +34,11 @@ Stamp: TypeAlias = tuple[int, int, int]
 _FOLDER = "corrections"
 _JOURNAL = "journal.jsonl"
 _CONTENT_BYTES = 32
+_FORMAT_VERSION = 1
+
+
+class _OtherFormatError(ValueError):
+    """A line of the journal has a format that this version of the engine does not read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +71,7 @@ class Step:
 
     def to_line(self) -> str:
         """Return the line of the journal, without its end."""
-        kept = {"path": os.fsencode(self.path).hex(), **self.to_json()}
+        kept = {"format": _FORMAT_VERSION, "path": os.fsencode(self.path).hex(), **self.to_json()}
         return json.dumps(kept, ensure_ascii=False)
 
     @classmethod
@@ -75,9 +81,11 @@ class Step:
         Raises
         ------
         ValueError, LookupError, TypeError
-            The line is another one.
+            The line is another one, or of another format.
         """
         kept = json.loads(line)
+        if "format" in kept and kept["format"] != _FORMAT_VERSION:  # the first had none
+            raise _OtherFormatError(f"format {kept['format']!r}")
         content = bytes.fromhex(kept["content"])
         if len(content) != _CONTENT_BYTES:
             raise ValueError("no content hash")
@@ -163,7 +171,7 @@ class CorrectionJournal:
         Raises
         ------
         ArtifactError
-            The journal cannot be read, or a line of it is none.
+            The journal cannot be read, a line of it is none, or has another format.
         """
         try:
             lines = self._path.read_text(encoding="utf-8").split("\n")
@@ -177,6 +185,11 @@ class CorrectionJournal:
                 continue
             try:
                 steps.append(Step.from_line(line))
+            except _OtherFormatError as error:
+                raise ArtifactError(
+                    f"{printable_path(self._path)} has {error} (line {number}); this version of "
+                    f"the engine reads format {_FORMAT_VERSION}; use the version that wrote it"
+                ) from error
             except (ValueError, LookupError, TypeError) as error:
                 raise ArtifactError(self._damaged(f"line {number}: {error}")) from error
         return tuple(steps)

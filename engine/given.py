@@ -6,35 +6,12 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from indexing.errors import InputError
 from indexing.tags import tag_key
 from learners.base import TagMatrix
 
-__all__ = ["given_columns", "half_of", "parse_given", "told"]
+__all__ = ["given_columns", "half_of", "told"]
 
 logger = logging.getLogger(__name__)
-
-
-def parse_given(text: str) -> tuple[str, ...]:
-    """Read tags that are separated by commas.
-
-    Raises
-    ------
-    InputError
-        If there is none.
-
-    Examples
-    --------
-    >>> parse_given("beach, Golden Gate,")
-    ('beach', 'Golden Gate')
-    """
-    tags = tuple(tag for part in text.split(",") if tag_key(tag := part.strip()))
-    if not tags:
-        raise InputError(
-            f"--given {text!r} names no tag; tags separated by commas are accepted, such as "
-            "beach,sea; name some, or leave it out"
-        )
-    return tags
 
 
 def given_columns(tags: Iterable[str], vocabulary: Sequence[str]) -> NDArray[np.bool_]:

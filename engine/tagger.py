@@ -25,7 +25,14 @@ from engine.results import Found, SearchAnswer, TagAnswer
 from engine.saying import PrecisionCut, precision_cut
 from engine.serving import MixesMembers, Served, hears, reads_neighbors
 from engine.tagged import TaggedPictures
-from engine.trained import best_learner, is_trained, load_learner, load_own_index, member_of
+from engine.trained import (
+    best_learner,
+    check_known,
+    is_trained,
+    load_learner,
+    load_own_index,
+    member_of,
+)
 from indexing.catalogue import Entry, load_catalogue
 from indexing.errors import InputError
 from indexing.extractors import FeatureExtractor
@@ -159,14 +166,7 @@ class Tagger:
         """
         known = self.manifest["learners"]
         name = name or best_learner(known)
-        if name not in known:
-            from engine.training.trainable import TRAINABLE
-
-            trained = f", or train it: engine train {name}" * (name in TRAINABLE)
-            raise InputError(
-                f"no learner is named {name!r} here; {', '.join(sorted(known))} are accepted; "
-                f"name one of them{trained}"
-            )
+        check_known(known, name)
         if not self.tagged.vocabulary:
             raise InputError(
                 f"none of the {self.manifest['counts']['indexed']:,} indexed pictures has a tag to "

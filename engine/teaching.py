@@ -3,14 +3,14 @@
 import hashlib
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.corrections import CorrectionJournal, Step, taught_pictures
+from engine.corrections import CorrectionJournal, Step, TaughtPicture, taught_pictures
 from engine.generations import GenerationFolders
 from engine.network import open_recorded
 from engine.tagged import TaggedPictures
@@ -33,7 +33,9 @@ class TeachReport:
     Parameters
     ----------
     step : Step
-        What was recorded.
+        What was taught.
+    is_recorded : bool
+        Whether it is a step of its own; False where earlier ones say all of it already.
     n_steps : int
         Steps in the journal now.
     new_tags : tuple of str
@@ -47,6 +49,7 @@ class TeachReport:
     """
 
     step: Step
+    is_recorded: bool
     n_steps: int
     new_tags: tuple[str, ...]
     unknown_tags: tuple[str, ...]
@@ -61,6 +64,7 @@ class TeachReport:
             "unknown_tags": list(self.unknown_tags),
             "indexed_as_tagged": self.is_read,
             "votes": self.votes,
+            "recorded": self.is_recorded,
             "steps": self.n_steps,
         }
 
@@ -73,6 +77,9 @@ def teach_workspace(
     device: str = "auto",
 ) -> TeachReport:
     """Record a correction of the tags of a picture; the next answer knows it.
+
+    One that says only what earlier ones say already is no step of its own: taking back the one
+    that stands is enough.
 
     Parameters
     ----------
@@ -125,15 +132,20 @@ def teach_workspace(
             feature = _extracted(image, data, open_recorded(folder, manifest, device))
         # The feature first: a step without one would not be heard.
         journal.keep_feature(digest, step.content, feature)
-        journal.write((*before, step))
+        taught_before = taught_pictures(before)
+        is_recorded = not _stands(step, taught_before.get(step.content))
+        after = (*before, step) if is_recorded else _moved(before, step)
+        if after != before:
+            journal.write(after)
     read = TaggedPictures.load(folder)
     known = {tag_key(tag) for tag in read.vocabulary}
-    known |= {key for one in taught_pictures(before).values() for key in one.added}
+    known |= {key for one in taught_before.values() for key in one.added}
     is_read = bool(read.places_of(step.content))
-    taught = taught_pictures((*before, step))[step.content]
+    taught = taught_pictures(after)[step.content]
     return TeachReport(
         step=step,
-        n_steps=len(before) + 1,
+        is_recorded=is_recorded,
+        n_steps=len(after),
         new_tags=tuple(tag for tag in added if tag_key(tag) not in known),
         unknown_tags=tuple(tag for tag in removed if tag_key(tag) not in known),
         is_read=is_read,
@@ -234,6 +246,24 @@ def _checked_tags(
             f"{min(both)!r} is to be added and removed; one of the two is accepted; choose"
         )
     return added, removed
+
+
+def _stands(step: Step, taught: TaughtPicture | None) -> bool:
+    """Return whether the steps before say all that a step says."""
+    return (
+        taught is not None
+        and {tag_key(tag) for tag in step.added} <= taught.added.keys()
+        and {tag_key(tag) for tag in step.removed} <= taught.removed.keys()
+    )
+
+
+def _moved(steps: tuple[Step, ...], step: Step) -> tuple[Step, ...]:
+    """Return steps of which the last one about a picture says where that lies now.
+
+    Another network looks for the picture there (:func:`bring_features`).
+    """
+    last = max(place for place, one in enumerate(steps) if one.content == step.content)
+    return (*steps[:last], replace(steps[last], path=step.path), *steps[last + 1 :])
 
 
 def _extracted(image: Path, data: bytes, extractor: FeatureExtractor) -> NDArray[np.float32]:

@@ -20,7 +20,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from indexing.errors import ArtifactError, EngineError
+from indexing.errors import ArtifactError, EngineError, InputError
 from indexing.index import Index, load_index
 from learners.base import TagLearner
 from learners.table import learner_class
@@ -31,6 +31,7 @@ __all__ = [
     "FEWEST_HELD_OUT",
     "MIXING_AHEAD",
     "best_learner",
+    "check_known",
     "decisive_measure",
     "figure",
     "in_tenths",
@@ -153,6 +154,25 @@ def best_learner(learners: Mapping[str, Mapping[str, Any]]) -> str:
         if value > best_value:
             best, best_value = name, value
     return best
+
+
+def check_known(learners: Mapping[str, Mapping[str, Any]], name: str) -> None:
+    """Refuse the name of a learner that is not among those of a manifest.
+
+    Raises
+    ------
+    InputError
+        It is not.
+    """
+    if name in learners:
+        return
+    from engine.training.trainable import TRAINABLE
+
+    trained = f", or train it: engine train {name}" * (name in TRAINABLE)
+    raise InputError(
+        f"no learner is named {name!r} here; {', '.join(sorted(learners))} are accepted; "
+        f"name one of them{trained}"
+    )
 
 
 def in_tenths(share: float | None) -> float:

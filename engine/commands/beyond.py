@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.commands.options import vectors_option
+from engine.commands.options import tags_named, vectors_option
 from engine.results import TagAnswer
-from indexing.errors import InputError
 
 if TYPE_CHECKING:
     from engine.tagger import Tagger
@@ -48,18 +47,19 @@ class Beyond:
 
         Raises
         ------
-        InputError
-            One of `others` is set, or words and near words are asked for at once.
+        UsageError
+            One of `others` is set, or what is added to tags, and words are asked for at once.
         """
-        refused = {**others, "expand": self.expand} if self.words else {}
+        added = {"expand": self.expand, "hierarchy": self.hierarchy}
+        refused = {**others, **added} if self.words else {}
         for name, value in refused.items():
             if value:
-                raise InputError(
+                raise click.UsageError(
                     f"--words and --{name} were given; --words scores those words and nothing "
                     "else; leave one of them out"
                 )
         if self.unchecked and not self.expand:
-            raise InputError(
+            raise click.UsageError(
                 "--unchecked was given without --expand; it says which near words --expand adds; "
                 "give both, or neither"
             )
@@ -123,6 +123,7 @@ def beyond_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @click.option(
         "--words",
+        callback=tags_named,
         metavar="A,B",
         help="Score these words instead of tags, whether anybody ever used them or not.",
     )
@@ -150,7 +151,7 @@ def beyond_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )
     @functools.wraps(command)
     def packed(
-        words: str | None,
+        words: tuple[str, ...],
         expand: bool,
         unchecked: bool,
         hierarchy: bool,
@@ -158,10 +159,8 @@ def beyond_options(command: Callable[..., Any]) -> Callable[..., Any]:
         wordnet: Path | None,
         **others: Any,
     ) -> Any:
-        from indexing.tags import merge_tags
-
         beyond = Beyond(
-            words=() if words is None else _given(merge_tags(words.split(","))),
+            words=words,
             expand=expand,
             unchecked=unchecked,
             hierarchy=hierarchy,
@@ -171,12 +170,3 @@ def beyond_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(beyond=beyond, **others)
 
     return packed
-
-
-def _given(words: tuple[str, ...]) -> tuple[str, ...]:
-    if not words:
-        raise InputError(
-            "--words names no word; words with commas between them are accepted, such as "
-            "--words pagoda,kitten; name one"
-        )
-    return words

@@ -6,15 +6,44 @@ from typing import Any, TypeVar
 
 import click
 
+from indexing.tags import merge_tags
+
 __all__ = [
     "device_option",
     "json_option",
     "picture_arguments",
+    "tags_named",
     "vectors_option",
     "workspace_option",
 ]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def tags_named(
+    _context: click.Context, _parameter: click.Parameter, value: str | tuple[str, ...] | None
+) -> tuple[str, ...]:
+    """Return the tags, or words, of an option: parted at commas and cleaned as in a sidecar.
+
+    Parameters
+    ----------
+    value : str, tuple of str or None
+        As it was typed, several times where that is accepted; None = it was not.
+
+    Raises
+    ------
+    BadParameter
+        A text names none.
+    """
+    texts = (value,) if isinstance(value, str) else value or ()
+    named = [merge_tags(text.split(",")) for text in texts]
+    for text, tags in zip(texts, named, strict=True):
+        if not tags:
+            raise click.BadParameter(
+                f"{text!r} names none; words with commas between them are accepted, such as "
+                "beach,sea; name one"
+            )
+    return merge_tags(tag for tags in named for tag in tags)
 
 
 def workspace_option(command: Command) -> Command:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from engine.commands.opening import open_tagger
 from engine.commands.options import device_option, json_option, workspace_option
 from engine.commands.wording import counted
 from engine.results import SearchAnswer
@@ -33,7 +34,14 @@ __all__ = ["search", "table"]
     metavar="WORD",
     help="What they shall not show; can be given several times.",
 )
-@click.option("-k", default=10, show_default=True, metavar="N", help="How many pictures.")
+@click.option(
+    "-k",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="How many pictures.",
+)
 @click.option(
     "--learner",
     metavar="NAME",
@@ -65,16 +73,12 @@ def search(
       engine search --text "sunset on the beach" --not people
       engine search image.jpg --text "at night"
     """  # noqa: D301 - click reads the backspace
-    from engine.generations import GenerationFolders, find_workspace
-    from engine.progress import waiting
-    from engine.tagger import Tagger
+    from engine.generations import find_workspace
 
     has_words = text is not None or bool(without)
     if not images and text is None:
         raise click.UsageError("Missing argument 'IMAGE ...' or option '--text WORDS'.")
-    tagger = Tagger(
-        GenerationFolders(find_workspace(workspace)), device, waiting, opens_network=bool(images)
-    )
+    tagger = open_tagger(find_workspace(workspace), device, learner, opens_network=bool(images))
     if not has_words:
         answers: Iterator[SearchAnswer | TextAnswer] = tagger.search(images, k)
     else:

@@ -9,10 +9,12 @@ import click
 
 from engine.commands.answer_table import cost_of_precision, table
 from engine.commands.beyond import Beyond, beyond_options
+from engine.commands.opening import open_tagger
 from engine.commands.options import (
     device_option,
     json_option,
     picture_arguments,
+    tags_named,
     workspace_option,
 )
 from engine.results import TagAnswer
@@ -33,7 +35,12 @@ _NO_WORKSPACE = (
 
 @click.command(short_help="Tag pictures in your own vocabulary.")
 @picture_arguments
-@click.option("--top", type=int, metavar="N", help="Exactly N tags, while the vocabulary lasts.")
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Exactly N tags, while the vocabulary lasts.",
+)
 @click.option(
     "--threshold",
     type=float,
@@ -42,7 +49,7 @@ _NO_WORKSPACE = (
 )
 @click.option(
     "--precision",
-    type=float,
+    type=click.FloatRange(0, 1, min_open=True),
     metavar="P",
     help="Only tags at which this share was right on held-out pictures, such as 0.9.",
 )
@@ -70,6 +77,7 @@ _NO_WORKSPACE = (
 )
 @click.option(
     "--given",
+    callback=tags_named,
     metavar="A,B",
     help="Tags that the pictures have already: what else? They are not answered; multimodal "
     "reads them.",
@@ -93,7 +101,7 @@ def tag(
     learner: str | None,
     explain: bool,
     together: bool,
-    given: str | None,
+    given: tuple[str, ...],
     sheet: Path | None,
     device: str,
     workspace: Path | None,
@@ -116,17 +124,21 @@ def tag(
     """  # noqa: D301 - click reads the backspace
     from engine.emission import Emission
     from engine.generations import find_workspace_if_any
-    from engine.given import parse_given
 
+    if threshold is not None and precision is not None:
+        raise click.UsageError(
+            "--threshold and --precision both say from where on tags are given; leave one out."
+        )
     emission = Emission(top=top, threshold=threshold, precision=precision, min_voters=min_voters)
-    tags_given = () if given is None else parse_given(given)
-    root = find_workspace_if_any(workspace)
+    if sheet is not None:
+        check_writable(sheet)
     wanted: dict[str, object] = {"precision": precision, "min-voters": min_voters}
     wanted |= {"explain": explain, "together": together, "given": given}
+    beyond.check({"threshold": threshold is not None, **wanted})
+    root = find_workspace_if_any(workspace)
     if root is None:
         _refuse_without_workspace({"learner": learner, **wanted})
-    beyond.check({"threshold": threshold, **wanted})
-    tagger = None if root is None else _tagger(root, device)
+    tagger = None if root is None else open_tagger(root, device, learner)
     if beyond.words:
         answers = beyond.word_answers(images, tagger, learner, device, top)
     else:
@@ -140,12 +152,10 @@ def tag(
                 emission,
                 explain=explain or sheet is not None,
                 together=together,
-                given=tags_given,
+                given=given,
             )
         )
         answers = beyond.added(answers, images, tagger, device)
-    if sheet is not None:
-        check_writable(sheet)
     kept, gone = _say(answers, explain=explain, as_json=as_json, goes_on=sheet is not None)
     if sheet is not None:
         from engine.contact_sheet import write_contact_sheet
@@ -156,14 +166,6 @@ def tag(
         raise gone
     if any(answer.error is not None for answer in kept):
         raise click.exceptions.Exit(1)
-
-
-def _tagger(root: Path, device: str) -> "Tagger":
-    from engine.generations import GenerationFolders
-    from engine.progress import waiting
-    from engine.tagger import Tagger
-
-    return Tagger(GenerationFolders(root), device, waiting)
 
 
 def _answers(

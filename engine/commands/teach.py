@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.commands.options import device_option, json_option, workspace_option
+from engine.commands.options import device_option, json_option, tags_named, workspace_option
 from engine.commands.wording import counted
 from indexing.records import printable_path
 
@@ -19,8 +19,16 @@ __all__ = ["summary", "teach"]
 
 @click.command(short_help="Correct the tags of a picture; the next answer knows it.")
 @click.argument("image", required=False, type=click.Path(path_type=Path, readable=False))
-@click.option("--add", multiple=True, metavar="TAG", help="A tag that the picture has.")
-@click.option("--remove", multiple=True, metavar="TAG", help="A tag that it does not have.")
+@click.option(
+    "--add", callback=tags_named, multiple=True, metavar="A,B", help="Tags that the picture has."
+)
+@click.option(
+    "--remove",
+    callback=tags_named,
+    multiple=True,
+    metavar="A,B",
+    help="Tags that it does not have.",
+)
 @click.option("--undo", is_flag=True, help="Take the last correction back.")
 @click.option("--list", "is_list", is_flag=True, help="List what was taught, the last one last.")
 @device_option
@@ -40,11 +48,12 @@ def teach(
 
     A tag that is added is a fact for the picture and votes for others; one that is removed is
     never answered for it and counts against it for pictures near by. The picture need not be
-    indexed, and the tag may be new. The file and its sidecars are not changed.
+    indexed, and the tag may be new. The file and its sidecars are not changed. What was taught
+    already is not recorded again.
 
     \b
     Example:
-      engine teach image.jpg --add beach --remove carrot
+      engine teach image.jpg --add beach,sea --remove carrot
       engine teach --undo
     """  # noqa: D301 - click reads the backspace
     from engine.generations import find_workspace
@@ -70,7 +79,12 @@ def teach(
         from engine.teaching import teach_workspace
 
         report = teach_workspace(root, image, add, remove, device)
-        click.echo(json.dumps(report.to_json(), ensure_ascii=False) if as_json else summary(report))
+        if not report.is_recorded:
+            click.echo(_stands_already(report), err=True)
+        if as_json:
+            click.echo(json.dumps(report.to_json(), ensure_ascii=False))
+        elif report.is_recorded:
+            click.echo(summary(report))
 
 
 def _check_usage(image: Path | None, has_tags: bool, *, undo: bool, is_list: bool) -> None:
@@ -97,6 +111,13 @@ def _say_undone(step: "Step", n_steps: int, *, as_json: bool) -> None:
 def _described(step: "Step") -> str:
     signed = [f"+{tag}" for tag in step.added] + [f"-{tag}" for tag in step.removed]
     return f"{printable_path(step.path)}  {', '.join(signed)}"
+
+
+def _stands_already(report: "TeachReport") -> str:
+    return (
+        f"{_described(report.step)}: taught already, nothing is recorded; 'engine teach --list' "
+        "shows what stands"
+    )
 
 
 def summary(report: "TeachReport") -> str:

@@ -102,8 +102,10 @@ def test_the_command_without_a_workspace(network, picture, tmp_path, monkeypatch
     ("options", "message"),
     [
         (["--words", "a", "--expand"], "--words and --expand were given"),
-        (["--words", "a", "--threshold", "1"], "--words and --threshold were given"),
-        (["--words", " ,"], "--words names no word"),
+        (["--words", "a", "--threshold", "0"], "--words and --threshold were given"),
+        (["--words", "a", "--hierarchy"], "--words and --hierarchy were given"),
+        (["--words", "a", "--explain"], "--words and --explain were given"),
+        (["--words", " ,"], "Invalid value for '--words': ' ,' names none; words with commas"),
         (["--unchecked"], "--unchecked was given without --expand"),
     ],
 )
@@ -112,7 +114,8 @@ def test_what_does_not_go_together_is_refused(
 ):
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(cli, ["tag", str(picture), *options])
-    assert str(result.exception).startswith(message)
+    assert result.exit_code == 2
+    assert f"Error: {message}" in result.stderr
 
 
 def test_near_words_are_added_if_the_picture_supports_them(network, picture, tmp_path, monkeypatch):
