@@ -125,6 +125,11 @@ class Answering:
             n_voters = tag_votes(ballots.weighing_one(), self._tagged.tags)
             if album is not None:
                 n_voters = np.broadcast_to(n_voters.sum(axis=0), n_voters.shape)
+        # Of a fact that no other picture speaks for, the number is none of the learner's: no vote
+        # is cast, or what the picture itself was taught has moved it.
+        is_unscored = confirmed & (
+            added & (alone != uncorrected) if n_voters is None else n_voters == 0
+        )
         probabilities = probabilities_of(self._learner, batch)
         if probabilities is not None:
             probabilities = heard.corrected(probabilities)
@@ -147,6 +152,7 @@ class Answering:
                         None if probabilities is None else float(probabilities[query, column])
                     ),
                     is_confirmed=bool(confirmed[query, column]),
+                    is_scored=not is_unscored[query, column],
                 )
                 for column in ranked[query, : most[query]].tolist()
                 if allowed[query, column]

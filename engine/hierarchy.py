@@ -100,7 +100,13 @@ class Hierarchy:
                 if kind not in taken:
                     taken.add(kind)
                     added.append(
-                        RankedTag(kind, ranked.score, brought_by=ranked.tag, relation=Relation.KIND)
+                        RankedTag(
+                            kind,
+                            ranked.score,
+                            is_scored=ranked.is_scored,
+                            brought_by=ranked.tag,
+                            relation=Relation.KIND,
+                        )
                     )
         return (*tags, *added)
 

@@ -77,6 +77,9 @@ class RankedTag:
         Calibrated probability; None while nothing is calibrated.
     is_confirmed : bool
         People gave this very picture this tag; such tags come first.
+    is_scored : bool
+        The score is the learner's own. False for confirmed tags that no other picture speaks
+        for: nobody voted, or the score is that of the correction which confirms it.
     vote : float or None
         The vote that the score is made of, at most 1: what the weights of its voters sum to.
         None unless explained, and for learners that count none.
@@ -97,6 +100,7 @@ class RankedTag:
     score: float
     probability: float | None = None
     is_confirmed: bool = False
+    is_scored: bool = True
     vote: float | None = None
     sources: dict[str, float] | None = None
     voters: tuple[Voter, ...] | None = None

@@ -36,7 +36,8 @@ def table(answer: TagAnswer) -> str:
     width = min(_WIDEST_TAG, max(len(ranked.tag) for ranked in answer.tags))
     lines = [f"{answer.image}  ({answer.learner})"]
     for ranked in answer.tags:
-        lines.append(f"  {ranked.tag:<{width}}  {ranked.score:6.3f}{_note(ranked)}")
+        score = f"{ranked.score:6.3f}" if ranked.is_scored else f"{'-':>6}"
+        lines.append(f"  {ranked.tag:<{width}}  {score}{_note(ranked)}")
         lines += _explanation(ranked)
     if answer.tags[0].voters is not None:
         if answer.voter is None:
@@ -47,7 +48,9 @@ def table(answer: TagAnswer) -> str:
 
 
 def _note(ranked: RankedTag) -> str:
-    chance = "" if ranked.probability is None else f"  p {ranked.probability:.3f}"
+    # Where the score is not the learner's own, neither is the probability.
+    is_likely = ranked.is_scored and ranked.probability is not None
+    chance = f"  p {ranked.probability:.3f}" if is_likely else ""
     vote = "" if ranked.vote is None else f"  x {ranked.vote:.3f}"
     brought = ""
     if ranked.relation is Relation.KIND:

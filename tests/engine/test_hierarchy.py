@@ -95,8 +95,8 @@ def test_the_command_shows_whose_kind_it_is(run, library, built, tmp_path):
     result = run("--hierarchy", "--wordnet", write_wordnet(tmp_path), "--top", "2")
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
-    assert lines[1].split() == ["Tabby", "0.000", "confirmed"]
-    assert "  cat      0.000  Tabby is a kind of it" in lines
+    assert lines[1].split() == ["Tabby", "-", "confirmed"]
+    assert "  cat          -  Tabby is a kind of it" in lines
     tags = json.loads(run("--hierarchy", "--wordnet", tmp_path, "--json", "--top", "1").stdout)[
         "tags"
     ]
