@@ -79,6 +79,8 @@ class TextAnswer:
         Words that nobody has tagged with, found by word vectors and the network's classes.
     unknown : tuple of str
         Words of which nothing is known.
+    cancelled : tuple of str
+        Words that are wanted and not wanted at once: what is left is not of them.
     excluded : int
         Pictures left out because of words that were not wanted.
     learner : str or None
@@ -91,6 +93,7 @@ class TextAnswer:
     tags: dict[str, str]
     unseen: tuple[str, ...]
     unknown: tuple[str, ...]
+    cancelled: tuple[str, ...]
     excluded: int
     learner: str | None
     results: tuple[TextFound, ...]
@@ -102,6 +105,7 @@ class TextAnswer:
             "tags": self.tags,
             "unseen": list(self.unseen),
             "unknown": list(self.unknown),
+            "cancelled": list(self.cancelled),
             "excluded": self.excluded,
             "learner": self.learner,
             "results": [found.to_json() for found in self.results],
@@ -232,6 +236,7 @@ class TextSearch:
             tags={t.text: vocabulary[t.column] for t in wanted if t.column is not None},
             unseen=tuple(term.text for term in wanted if term.column is None),
             unknown=tuple(unknown),
+            cancelled=tuple(t.text for t in wanted if any(map(t.means_the_same, unwanted))),
             excluded=int(excluded.sum()),
             learner=self._scored.learner if self._scored is not None else None,
             results=tuple(self._found(int(place), evidence) for place in order),

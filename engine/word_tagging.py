@@ -230,7 +230,14 @@ class WordTagger:
         rule : ExpansionRule
             On a fold of Corel-5K's training pictures (500 of them, tagged by knn), the paper's
             brought 4,563 words, 32 of them right (0.7 %); the checked one 844, 16 right (1.9 %).
+
+        Raises
+        ------
+        InputError
+            Nothing in the workspace is tagged, or the network tells no classes.
         """
+        if self._tagger is not None:
+            self._tagger.learner(self._learner)  # where nothing is tagged, that is what is said
         if rule is ExpansionRule.PAPER:
             for answer in answers:
                 brought = self._brought(answer)

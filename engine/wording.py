@@ -37,6 +37,18 @@ class Term:
     text: str
     column: int | None
 
+    def means_the_same(self, other: "Term") -> bool:
+        """Return whether another part is the same tag, or another form of the same word.
+
+        Examples
+        --------
+        >>> Term("Skies", None).means_the_same(Term("sky", None))
+        True
+        """
+        if self.column is None and other.column is None:
+            return _lemma(tag_key(self.text)) == _lemma(tag_key(other.text))
+        return self.column == other.column
+
 
 class TagNames:
     """The tags of a vocabulary, found in any form: "Beaches" is the tag "beach".

@@ -155,6 +155,11 @@ def _taken_for(answer: "TextAnswer") -> list[str]:
         for word in answer.unseen
     ]
     lines += [f"{word}: nothing is known of it, left out" for word in answer.unknown]
+    lines += [
+        f"{word}: asked for and left out by --not at once, the two cancel out: what is left is not "
+        "of it"
+        for word in answer.cancelled
+    ]
     if answer.excluded:
         lines.append(f"{counted(answer.excluded, 'picture')} left out by --not")
     return lines

@@ -176,7 +176,7 @@ def test_the_command(built, tmp_path):
         run(cli, ["search", "--text", "red", "--json", "-w", str(built.root)]).stdout
     )
     assert set(found) == {
-        *("query", "tags", "unseen", "unknown", "excluded", "learner", "results"),
+        *("query", "tags", "unseen", "unknown", "cancelled", "excluded", "learner", "results"),
     }
     new = write_picture(tmp_path / "new.png", COLORS["blue"], seed=77)
     arguments = ["search", str(new), str(tmp_path / "gone.png"), "--not", "red"]
@@ -186,6 +186,25 @@ def test_the_command(built, tmp_path):
     assert "gone.png\n  not searched: no such file" in result.stdout
     result = run(cli, ["search", "-w", str(built.root)])
     assert result.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "without", "cancelled"),
+    [
+        ("reds", ["Red"], ("reds",)),
+        ("red blue", ["green", "blue"], ("blue",)),
+        ("crimson", ["CRIMSON"], ("crimson",)),
+        ("crimson", ["red"], ()),
+        ("red", ["sea"], ()),
+    ],
+)
+def test_words_that_are_wanted_and_not_wanted_are_named(built, text, without, cancelled):
+    assert built.search_text(text, without=without).cancelled == cancelled
+    arguments = ["search", "--text", text, "-w", str(built.root)]
+    arguments += [part for word in without for part in ("--not", word)]
+    lines = CliRunner().invoke(cli, arguments).stderr.splitlines()
+    says = "asked for and left out by --not at once, the two cancel out: what is left is not of it"
+    assert [line for line in lines if "cancel" in line] == [f"{w}: {says}" for w in cancelled]
 
 
 def test_terms_are_cut_at_the_longest_tags():

@@ -175,3 +175,22 @@ def test_a_tag_of_the_workspace_is_as_likely_as_its_learner_says(built, tmp_path
     np.testing.assert_allclose(
         [scores[word] for word in asked], plain + np.array([1, 0, 0]), atol=1e-5
     )
+
+
+@pytest.mark.parametrize("options", [(), ("--unchecked",)])
+def test_near_words_where_nothing_is_tagged_are_refused_for_want_of_tags(
+    workspace, tmp_path, settings, monkeypatch, options
+):
+    layer = Classifier(np.ones((N_CLASSES, 51), np.float32), np.zeros(N_CLASSES, np.float32))
+    for module in ("engine.word_tagging", "indexing.extractors.classifier"):
+        monkeypatch.setattr(f"{module}.open_classifier", lambda extractor: layer)
+    monkeypatch.setattr("learners.words.open_word_vectors", vectors)
+    folder = tmp_path / "untagged"
+    folder.mkdir()
+    image = write_picture(folder / "a.png", COLORS["red"], 1)
+    workspace.build(folder, settings)
+    arguments = ["tag", str(image), "--expand", *options, "-w", str(workspace.root)]
+    result = CliRunner().invoke(cli, arguments)
+    assert str(result.exception).startswith(
+        "none of the 1 indexed pictures has a tag to vote with; tags come from sidecars"
+    )
