@@ -75,3 +75,11 @@ def test_a_word_stays_if_the_picture_supports_it() -> None:
     assert [one.word for one, _ in kept] == ["lion", "cat"]
     assert [score for _, score in kept] == pytest.approx(np.cos(np.radians([5, 10])), abs=1e-3)
     assert supported([], WORDS, direction, Chance(0.5)) == []
+
+
+def test_a_word_that_scores_just_what_chance_does_is_not_supported() -> None:
+    direction, brought = np.array([1.0, 0.5]), [BroughtWord("lion", "tiger", 0.9)]
+    ((_, score),) = supported(brought, WORDS, direction, Chance(-1.0))
+    assert supported(brought, WORDS, direction, Chance(score)) == []
+    below = float(np.nextafter(np.float32(score), np.float32(-1)))
+    assert len(supported(brought, WORDS, direction, Chance(below))) == 1
