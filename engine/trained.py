@@ -31,6 +31,7 @@ __all__ = [
     "FEWEST_HELD_OUT",
     "MIXING_AHEAD",
     "best_learner",
+    "brought_by",
     "check_known",
     "decisive_measure",
     "figure",
@@ -154,6 +155,28 @@ def best_learner(learners: Mapping[str, Mapping[str, Any]]) -> str:
         if value > best_value:
             best, best_value = name, value
     return best
+
+
+def brought_by(learners: Mapping[str, Mapping[str, Any]], name: str) -> str | None:
+    """Return the learner with which a trained one of a manifest was trained, as its member.
+
+    Parameters
+    ----------
+    learners : mapping
+        Those of the manifest.
+    name : str
+
+    Returns
+    -------
+    str or None
+        None = it was trained by itself, or what mixes it was trained again since.
+    """
+    facts = ("params", "held_out", "seconds")
+    for mixing, entry in learners.items():
+        member = entry.get("members", {}).get(name)
+        if member is not None and all(member[fact] == learners[name][fact] for fact in facts):
+            return mixing
+    return None
 
 
 def check_known(learners: Mapping[str, Mapping[str, Any]], name: str) -> None:

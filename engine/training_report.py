@@ -55,6 +55,9 @@ class TrainingReport:
     earlier : dict of str to float or None, or None
         What an earlier training of the same learner had on the same pictures; None where there
         is none, or votes have changed since.
+    earlier_brought_by : str or None
+        The learner with which the earlier one, which is kept, was trained as its member; None
+        where it was trained by itself, or is not kept.
     is_written : bool
         Whether the learner was kept; else the earlier one, which is better, was.
     answered_before, answers_with : str
@@ -75,6 +78,7 @@ class TrainingReport:
     n_tags: int
     held_out: dict[str, Any]
     earlier: dict[str, float | None] | None
+    earlier_brought_by: str | None
     is_written: bool
     answered_before: str
     answers_with: str
@@ -93,6 +97,7 @@ class TrainingReport:
             "held_out": self.held_out,
             "members": {member.name: member.to_json() for member in self.members},
             "earlier": self.earlier,
+            "earlier_brought_by": self.earlier_brought_by,
             "written": self.is_written,
             "answered_before": self.answered_before,
             "answers_with": self.answers_with,

@@ -135,10 +135,14 @@ def train(
     any word, tagged with or not); or mscnn, a network on the pixels: it reads the pictures again
     and takes longer, and where it was stopped, the same command goes on.
 
+    In a hurry, --set members=knn,heads trains the hybrid of a small library in seconds, that of
+    5,000 pictures in a minute or two: it does without tagprop, whose metric takes most of the time.
+
     \b
     Example:
       engine train
       engine train --for miap
+      engine train --set members=knn,heads
       engine train tagprop --set weights=metric
     """  # noqa: D301 - click reads the backspace
     from engine.generations import find_workspace
@@ -216,10 +220,12 @@ def _kept_or_not(report: TrainingReport) -> str:
         )
     decisive = report.decisive
     earlier, after = report.earlier[decisive], report.held_out["after"][decisive]
+    mixing = report.earlier_brought_by
+    as_member = "" if mixing is None else f", as a member of {mixing},"
     return (
-        f"{report.learner} was trained before with {TITLES[decisive]} {percent(earlier)}, this "
-        f"time with {percent(after)}: the earlier one is kept (--replace takes the new one all "
-        "the same)"
+        f"{report.learner} was trained before{as_member} with {TITLES[decisive]} "
+        f"{percent(earlier)}, this time with {percent(after)}: the earlier one is kept (--replace "
+        "takes the new one all the same)"
     )
 
 

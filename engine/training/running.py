@@ -10,6 +10,7 @@ from engine.generations import GenerationFolders, WholeGeneration
 from engine.trained import (
     DECISIVE_FOR,
     best_learner,
+    brought_by,
     decisive_measure,
     figure,
     is_trained,
@@ -144,7 +145,10 @@ def train_workspace(
             if not replace and is_worse(trial.figures, earlier, decisive):
                 unfinished.forget()
                 entry = _tried(trial, material, before)
-                return report(entry, known, earlier=earlier, is_written=False)
+                mixing = brought_by(known, name)
+                return report(
+                    entry, known, earlier=earlier, earlier_brought_by=mixing, is_written=False
+                )
             trained = _trained(
                 material,
                 found,
@@ -240,6 +244,7 @@ def _report(
     answered_before: str,
     started: float,
     earlier: Figures | None = None,
+    earlier_brought_by: str | None = None,
     is_written: bool = True,
 ) -> TrainingReport:
     """Return the report of a training that has ended.
@@ -270,6 +275,7 @@ def _report(
         ),
         held_out=entry["held_out"],
         earlier=earlier,
+        earlier_brought_by=earlier_brought_by,
         is_written=is_written,
         answered_before=answered_before,
         answers_with=best,

@@ -17,6 +17,8 @@ from engine.network import open_recorded
 from engine.progress import ProgressBars, waiting
 from engine.tagger import Tagger
 from engine.training.trainable import TRAINABLE
+from learners.hybrid import Hybrid
+from learners.settings import parse_settings
 from tests.engine.conftest import COLORS, write_picture
 
 
@@ -161,6 +163,16 @@ def test_the_help_of_train_names_every_learner_that_can_be_trained():
     for name in TRAINABLE:
         assert re.search(rf"\b{name}\b", text), name
         assert f"    {name}:" in settings, name
+
+
+def test_the_help_of_train_says_what_trains_fast():
+    text = CliRunner().invoke(cli, ["train", "--help"]).stdout
+    fast = "members=knn,heads"
+    assert f"In a hurry, --set {fast} trains" in " ".join(text.split())
+    assert f"engine train --set {fast}\n" in text
+    members = Hybrid(**parse_settings([fast])).member_names
+    assert set(members) < set(Hybrid().member_names)
+    assert "tagprop" not in members
 
 
 def test_a_file_is_told_of_long_work_now_and_then(monkeypatch, capsys):

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from engine.cli import cli
-from tests.engine.conftest import COLORS, write_picture
+from tests.engine.conftest import COLORS, PARAMS, write_picture
 
 pytestmark = pytest.mark.usefixtures("stand_ins")
 
@@ -147,3 +147,25 @@ def test_messages_name_only_what_can_be_trained(built, tmp_path):
         "no learner that can be trained is called 'foo'; fading, turned, means, certain are "
         "accepted; name one"
     )
+
+
+@pytest.mark.usefixtures("mixing")
+def test_an_earlier_one_that_the_hybrid_brought_is_named_as_such(built, monkeypatch):
+    def train(*options):
+        arguments = ["train", "fading", *options, "-w", str(built.root)]
+        result = CliRunner().invoke(cli, arguments)
+        assert result.exit_code == 0, result.exception
+        return result.stdout.splitlines()[0]
+
+    built.train(params=PARAMS)
+    built.build()
+    worse = {"map": 0.1, "miap": 0.1, "c-f1@5": 0.1}
+    with monkeypatch.context() as patch:
+        patch.setattr("engine.training.trials.measure", lambda *args, **more: worse)
+        assert train().startswith("fading was trained before, as a member of hybrid, with C-F1@5 ")
+        assert json.loads(train("--json"))["earlier_brought_by"] == "hybrid"
+    built.train("fading", {"decay": 3.0}, replace=True)
+    with monkeypatch.context() as patch:
+        patch.setattr("engine.training.trials.measure", lambda *args, **more: worse)
+        assert train().startswith("fading was trained before with C-F1@5 ")
+        assert json.loads(train("--json"))["earlier_brought_by"] is None
