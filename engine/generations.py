@@ -33,11 +33,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from engine.manifest import FORMAT_VERSION, check_learners, checked_manifest, lacking
 from indexing.errors import ArtifactError, LockedError, NotAWorkspaceError
 from indexing.records import printable_path
 
 __all__ = [
-    "FORMAT_VERSION",
     "PROBE_FILE",
     "GenerationFolders",
     "WholeGeneration",
@@ -49,7 +49,6 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-FORMAT_VERSION = 1
 PROBE_FILE = "probe.npy"
 WORKSPACE_VARIABLE = "ENGINE_WORKSPACE"
 WORKSPACE_FOLDER = ".engine"
@@ -218,8 +217,15 @@ class GenerationFolders:
         Raises
         ------
         ArtifactError
-            Nothing was built, or what lies there is damaged or of another format version.
+            Nothing was built, or what lies there is damaged or of another version, or a trained
+            learner is.
         """
+        folder, manifest = self._current()
+        check_learners(manifest["learners"], folder / _MANIFEST)
+        return folder, manifest
+
+    def _current(self) -> tuple[Path, dict[str, Any]]:
+        """Return what :meth:`current` does, whatever is said of trained learners."""
         number = self.number()
         if number is None:
             if not self.root.is_dir():
@@ -237,20 +243,12 @@ class GenerationFolders:
         except (OSError, ValueError) as error:
             newer = self.number()
             if newer not in (None, number):
-                return self.current()  # builds went by while we looked
+                return self._current()  # builds went by while we looked
             raise ArtifactError(
                 f"{manifest} cannot be read ({error}); a generation of this project is accepted; "
                 "run 'engine build PICTURES' to make it anew; features are kept"
             ) from error
-        if not isinstance(content, dict):
-            content = {}
-        if content.get("format") != FORMAT_VERSION:
-            raise ArtifactError(
-                f"{self.root} has format {content.get('format')!r}; this version of the engine "
-                f"reads format {FORMAT_VERSION}; run 'engine build PICTURES' to make it anew, or "
-                "use the version of the engine that made it"
-            )
-        return self.folder(number), content
+        return self.folder(number), checked_manifest(content, manifest)
 
     def current_if_whole(self) -> WholeGeneration | None:
         """Return the current generation, or None where there is none that can be started from.
@@ -265,7 +263,7 @@ class GenerationFolders:
         try:
             if self.number() is None:
                 return None
-            folder, manifest = self.current()
+            folder, manifest = self._current()
         except NotAWorkspaceError:
             raise
         except ArtifactError as error:
@@ -281,6 +279,7 @@ class GenerationFolders:
             lost = f", without {', '.join(trained)}: train again" if trained else ""
             logger.warning("%s is damaged, and is made again%s", printable_path(folder), lost)
             return None
+        damaged |= lacking(learners).keys()
         damaged |= unreadable(folder, learners)
         kept = {name: entry for name, entry in learners.items() if name not in damaged}
         return WholeGeneration(folder, {**manifest, "learners": kept}, tuple(sorted(damaged)))

@@ -9,6 +9,15 @@ import pytest
 from engine.generations import GenerationFolders, find_workspace, workspace_for_build
 from indexing.errors import ArtifactError, LockedError
 
+FIELDS = {
+    "source": {"shown": "Pictures", "format": "folder"},
+    "settings": {"index": "auto", "extractor": "toy"},
+    "extractor": {"name": "toy", "digest": "00", "n_dims": 3, "blocks": [3], "runtime": "numpy"},
+    "counts": {"indexed": 0, "tagged": 0, "voters": 0, "tags": 0, "refused": 0},
+    "learners": {},
+}
+"""What a build writes."""
+
 
 @pytest.fixture
 def folders(tmp_path):
@@ -20,7 +29,7 @@ def folders(tmp_path):
 def make(folders, text):
     with folders.new() as (folder, manifest):
         (folder / "part").write_text(text)
-        manifest["text"] = text
+        manifest.update(FIELDS, text=text)
 
 
 def test_the_pointer_names_the_newest_and_one_before_it_is_kept(folders):
