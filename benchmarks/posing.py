@@ -61,7 +61,8 @@ def pose(
         To ask about; its tags become the answers.
     completion : Completion, optional
     n_examples : int, optional
-        Learn from about so many pictures a tag (:func:`benchmarks.draws.few_examples`).
+        Learn from about so many pictures a tag (:func:`benchmarks.draws.few_examples`); 0 = all
+        are known, and none is tagged.
     album_size : int, optional
         Put the asked pictures into albums of one series (:func:`benchmarks.draws.albums_of`).
     unseen : Unseen, optional
@@ -79,7 +80,7 @@ def pose(
     copies = np.isin(known.groups, asked.groups[asked.groups > NO_COPY])
     training = known.take(~copies)
     if n_examples is not None:
-        training = training.take(few_examples(training.tags, n_examples, seed))
+        training = _few(training, n_examples, seed)
         where = (*where, ("examples", n_examples))
     if not training.n_images or not asked.n_images:
         raise InputError(
@@ -166,6 +167,15 @@ def draws_of(known: TaggedSet, asked: TaggedSet, *, unseen: Unseen, seed: int = 
         )
         for draw in range(unseen.n_draws)
     ]
+
+
+def _few(training: TaggedSet, n_examples: int, seed: int) -> TaggedSet:
+    """Take few pictures, or all with no tag on them."""
+    if n_examples:
+        return training.take(few_examples(training.tags, n_examples, seed))
+    tags = training.tags
+    nothing = TagMatrix.from_lists(tags.rows, [[]] * tags.n_images, tags.n_tags, tags.owners)
+    return replace(training, tags=nothing)
 
 
 def _without(training: TaggedSet, unseen: Unseen, seed: int) -> tuple[TaggedSet, NDArray[np.bool_]]:

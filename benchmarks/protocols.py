@@ -25,7 +25,7 @@ __all__ = [
     "Vocabulary",
 ]
 
-FEW_SIZES = (1, 2, 5, 10, 50)
+FEW_SIZES = (0, 1, 2, 5, 10, 50)
 """Training pictures a tag, of the learning curve."""
 
 
@@ -231,7 +231,8 @@ class Protocol:
         Learn from the labels; the tags that people typed are input, whole, and neither
         candidates nor truth unless they are labels too. Instead of `completion`.
     n_examples : int, optional
-        Learn from about so many training pictures a tag (:func:`few_examples`).
+        Learn from about so many training pictures a tag (:func:`few_examples`); 0 = from all of
+        them, but nobody has tagged one.
     album_size : int, optional
         Ask about albums of so many pictures of one series (:func:`benchmarks.draws.albums_of`).
     unseen : Unseen, optional
@@ -259,9 +260,9 @@ class Protocol:
     def __post_init__(self) -> None:
         if self.n_folds is not None and self.n_folds < 2:
             raise InputError(f"{self.n_folds} folds; 2 or more are accepted; raise the number")
-        if self.n_examples is not None and self.n_examples < 1:
+        if self.n_examples is not None and self.n_examples < 0:
             raise InputError(
-                f"{self.n_examples} training pictures a tag; 1 or more are accepted; raise it"
+                f"{self.n_examples} training pictures a tag; 0 or more are accepted; raise it"
             )
         if self.reads_tags and self.completion is not None:
             raise InputError(

@@ -15,6 +15,7 @@ from benchmarks.mixing import TrainingMaterial
 from benchmarks.pictures import Pictures
 from benchmarks.searching import Search
 from benchmarks.word_space import tag_vectors
+from engine.serving import MixesMembers
 from engine.training import ChoosesParams
 from indexing.errors import InputError
 from indexing.index import Neighbors
@@ -25,7 +26,7 @@ from learners.tag_matrix import TagMatrix
 from learners.votes import voters
 from learners.voting import NeighborVoting
 
-__all__ = ["Fitted", "MixesLearners", "PredictsQuantity", "Solution", "fit", "solve"]
+__all__ = ["Fitted", "PredictsQuantity", "Solution", "fit", "solve"]
 
 
 @runtime_checkable
@@ -34,14 +35,6 @@ class PredictsQuantity(Protocol):
 
     def predict_quantities(self, batch: Batch) -> NDArray[np.float64]:
         """Return the number of tags of each picture, unrounded, float64 (n_queries,)."""
-
-
-@runtime_checkable
-class MixesLearners(Protocol):
-    """A learner that answers with the scores of others."""
-
-    def member_params(self) -> dict[str, dict[str, Any]]:
-        """Return what each of them is made with, by name."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -172,7 +165,7 @@ def fit(
     started = time.perf_counter()
     members: dict[str, Fitted] = {}
     member_seconds = 0.0
-    if isinstance(made, MixesLearners):
+    if isinstance(made, MixesMembers):
         solver = partial(fit, seed=seed, on_progress=on_progress)
         material = TrainingMaterial(exercise=exercise, solver=solver)
         found = {

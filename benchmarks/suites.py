@@ -16,6 +16,7 @@ from benchmarks.protocols import (
     Protocol,
     Unseen,
 )
+from engine.serving import MixesMembers
 from indexing.errors import InputError
 from learners.base import Needs
 from learners.settings import parse_settings
@@ -66,8 +67,11 @@ class Method:
 
     @property
     def reads_words(self) -> bool:
-        """Whether it is fitted with the vectors of the tags."""
-        return Needs.WORDS in make_learner(self.learner, **dict(self.fixed)).fit_needs
+        """Whether it, or a learner that it mixes, is fitted with the vectors of the tags."""
+        made = make_learner(self.learner, **dict(self.fixed))
+        mixed = made.member_params() if isinstance(made, MixesMembers) else {}
+        members = [make_learner(name, **params) for name, params in mixed.items()]
+        return any(Needs.WORDS in learner.fit_needs for learner in (made, *members))
 
     @property
     def shown(self) -> str:
@@ -186,11 +190,13 @@ _AS_MEMBERS = (
     "knn:n_neighbors=5",
     "tagprop:weights=metric:sigmoids=false",
     "heads:prior_correction=0",
+    "words",
 )
 """The learners that the hybrid mixes, as it has them."""
+_LEFT_OUT = ("tagprop,heads,words", "knn,heads,words", "knn,tagprop,words", "knn,tagprop,heads")
 _MIXED = (
     *("hybrid", "hybrid:goal=miap", *_AS_MEMBERS, "tagprop:weights=metric", "heads"),
-    *(f"hybrid:members={two}" for two in ("tagprop,heads", "knn,heads", "knn,tagprop")),
+    *(f"hybrid:members={others}" for others in _LEFT_OUT),
 )
 """The hybrid, its members, these as they are on their own, and each of them left out."""
 _ON_TAGS = (
@@ -257,7 +263,7 @@ SUITES: dict[str, Suite] = {
         ),
         Suite(
             name="corel5k-few",
-            about="Corel-5K with 1, 2, 5, 10 and 50 training pictures a label",
+            about="Corel-5K with no, 1, 2, 5, 10 and 50 training pictures a label",
             reader="corel5k",
             folder="corel5k",
             methods=(

@@ -20,7 +20,7 @@ from engine.pixels import StoredPixels
 from engine.serving import Served, training_batch
 from engine.tagged import TaggedPictures
 from engine.trained import load_learner, load_own_index, trained_folder
-from engine.training.word_space import with_words
+from engine.training.word_space import TaggedWords
 from engine.vectors import StoredVectors
 from indexing.catalogue import load_catalogue
 from indexing.errors import InputError
@@ -134,6 +134,11 @@ class Material:
         return hold_out(self.tagged)
 
     @cached_property
+    def words(self) -> TaggedWords:
+        """Where tags and tagged pictures lie in word space."""
+        return TaggedWords.of(self.tagged, self.vectors, self.open_network)
+
+    @cached_property
     def kept(self) -> TaggedPictures:
         """The pictures that are left to be fitted on where some are held out."""
         return self.tagged.take(self.places[0])
@@ -186,7 +191,7 @@ class Material:
         )
         on_progress("training", 0, 0)
         if Needs.WORDS in learner.fit_needs:
-            batch = with_words(batch, tagged, self.vectors, self.open_network)
+            batch = self.words.added_to(batch, tagged)
         learner.fit(batch, tagged.tags, on_progress)
         own_index = None
         if learner.space is not None:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from indexing.words.class_names import N_CLASSES, imagenet_names
 from learners.base import Batch
 from learners.words import ClassWords, WordVectors, open_word_vectors
 
-__all__ = ["with_words"]
+__all__ = ["TaggedWords"]
 
 logger = logging.getLogger(__name__)
 
@@ -23,39 +23,68 @@ _READ_AT_ONCE = 4_096
 _NAMED = 5
 
 
-def with_words(
-    batch: Batch,
-    tagged: TaggedPictures,
-    vectors: StoredVectors,
-    open_network: Callable[[], FeatureExtractor],
-) -> Batch:
-    """Add the vectors of the tags, and where the network's own classes point.
-
-    Tags that have no vector are told on the log.
+@dataclass(frozen=True, eq=False)
+class TaggedWords:
+    """Where the tags of a workspace and its tagged pictures lie in word space.
 
     Parameters
     ----------
-    batch : Batch
-    tagged : TaggedPictures
-        The pictures of the batch, in its order.
-    vectors : StoredVectors
-    open_network : callable
-        Opens the extractor of the workspace.
+    rows : ndarray of int64, shape (n_images,)
+        The tagged pictures, ascending.
+    tags : ndarray of float32, shape (n_tags, n_dims)
+        Zeros where a tag has no vector.
+    directions : ndarray of float32, shape (n_images, n_dims), or None
+        Where the network's own classes point; None where it does not know those of ImageNet.
     """
-    words = open_word_vectors()
-    tag_vectors, has_vector = words.matrix(tagged.vocabulary)
-    missing = [tag for tag, has in zip(tagged.vocabulary, has_vector, strict=True) if not has]
-    if missing:
-        shown = ", ".join(missing[:_NAMED]) + (", ..." if len(missing) > _NAMED else "")
-        logger.warning(
-            "%d of %d tags have no vector in %s and come last where words are asked: %s",
-            len(missing),
-            len(has_vector),
-            words.source,
-            shown,
-        )
-    directions = _class_directions(tagged, vectors, open_network(), words)
-    return replace(batch, words=tag_vectors, directions=directions)
+
+    rows: NDArray[np.int64]
+    tags: NDArray[np.float32]
+    directions: NDArray[np.float32] | None
+
+    @classmethod
+    def of(
+        cls,
+        tagged: TaggedPictures,
+        vectors: StoredVectors,
+        open_network: Callable[[], FeatureExtractor],
+    ) -> "TaggedWords":
+        """Look tags and pictures up; tags that have no vector are told on the log.
+
+        Parameters
+        ----------
+        tagged : TaggedPictures
+        vectors : StoredVectors
+        open_network : callable
+            Opens the extractor of the workspace.
+        """
+        words = open_word_vectors()
+        of_tags, has_vector = words.matrix(tagged.vocabulary)
+        missing = [tag for tag, has in zip(tagged.vocabulary, has_vector, strict=True) if not has]
+        if missing:
+            shown = ", ".join(missing[:_NAMED]) + (", ..." if len(missing) > _NAMED else "")
+            logger.warning(
+                "%d of %d tags have no vector in %s, and words tell nothing of them: %s",
+                len(missing),
+                len(has_vector),
+                words.source,
+                shown,
+            )
+        directions = _class_directions(tagged, vectors, open_network(), words)
+        return cls(tagged.tags.rows, of_tags, directions)
+
+    def added_to(self, batch: Batch, tagged: TaggedPictures) -> Batch:
+        """Return a batch with what is known of its pictures.
+
+        Parameters
+        ----------
+        batch : Batch
+        tagged : TaggedPictures
+            Its pictures, in its order: all that were looked up, or some of them.
+        """
+        directions = None
+        if self.directions is not None:
+            directions = self.directions[np.searchsorted(self.rows, tagged.tags.rows)]
+        return replace(batch, words=self.tags, directions=directions)
 
 
 def _class_directions(

@@ -16,18 +16,24 @@ __all__ = [
     "Goal",
     "PrecisionCurve",
     "PrecisionCut",
+    "best_image_precision",
     "choose_corrections",
     "emitted_tags",
+    "help_for_rare",
     "image_precision",
+    "image_precisions",
     "label_f1",
     "reliability_of",
 ]
 
-CORRECTIONS = tuple(round(0.05 * step, 2) for step in range(21))
-"""Prior corrections that are tried."""
+CORRECTIONS = (0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4)
+"""Corrections that are tried, as shares of the mean over the tags of how many carry them."""
 
 # Differences of half a point of F1 are not told apart.
 _FLAT = 0.005
+# F1 of the means depends on how many pictures are asked about: of a thousand a rare tag is named
+# for one at least, of a hundred for none. It is read of as many as a test or an album has.
+_ASKED_TOGETHER = 500
 _N_EMITTED = int(LABEL_F1.at or 0)
 _N_BINS = 15
 _N_CUTS = 400
@@ -36,7 +42,7 @@ _LEAST_EMITTED = 20
 
 
 class Goal(StrEnum):
-    """What the prior correction is chosen for."""
+    """What the correction for rare tags is chosen for."""
 
     F1 = "f1"
     """F1 of the means over the tags, five tags a picture."""
@@ -52,22 +58,63 @@ def emitted_tags(scores: NDArray[np.floating], n: int = _N_EMITTED) -> NDArray[n
 
 
 def label_f1(scores: NDArray[np.floating], present: NDArray[np.bool_]) -> float:
-    """Return the C-F1@5 of scores, in [0, 1]; 0 where no tag is there."""
-    counts = LabelCounts.of(emitted_tags(scores), present)
-    return float(np.nan_to_num(COUNT_MEASURES[LABEL_F1.name](counts)))
+    """Return the C-F1@5 of scores, in [0, 1]; 0 where no tag is there.
+
+    It is the mean over parts of some 500 pictures, for pictures in any order that does not tell
+    their tags.
+    """
+    emitted = emitted_tags(scores)
+    n_parts = max(1, round(len(present) / _ASKED_TOGETHER))
+    parts = [np.arange(start, len(present), n_parts) for start in range(n_parts)]
+    found = [
+        COUNT_MEASURES[LABEL_F1.name](LabelCounts.of(emitted[part], present[part]))
+        for part in parts
+    ]
+    return float(np.nan_to_num(found).mean())
 
 
 def image_precision(scores: NDArray[np.floating], present: NDArray[np.bool_]) -> float:
     """Return the MiAP of scores, in [0, 1]; 0 where no picture has a tag."""
+    found = image_precisions(scores, present)
+    return float(found.mean()) if found.size else 0.0
+
+
+def image_precisions(
+    scores: NDArray[np.floating], present: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return the AP of each picture that has a tag, float64 (n_judged,), in [0, 1]."""
     order = np.argsort(-scores, axis=1, kind="stable")
     right = np.take_along_axis(present, order, axis=1)
     found = np.cumsum(right, axis=1)
     precision = found / np.arange(1, scores.shape[1] + 1)
     n_present = present.sum(axis=1)
     judged = n_present > 0
-    if not judged.any():
-        return 0.0
-    return float(((precision * right).sum(axis=1)[judged] / n_present[judged]).mean())
+    return np.asarray((precision * right).sum(axis=1)[judged] / n_present[judged], np.float64)
+
+
+def help_for_rare(log_prior: NDArray[np.float64], correction: float) -> NDArray[np.float64]:
+    r"""Return what is added to the log-odds of each tag so that rare tags are heard.
+
+    To name a tag rightly adds one to the right tags of all pictures alike, and :math:`1 / n_t` to
+    the recall of a tag that :math:`n_t` pictures carry. Where both count, a tag of probability
+    :math:`p` is worth :math:`p (1 + \rho / \pi_t)`, with :math:`\pi_t` the share of the pictures
+    that carry it:
+
+    .. math:: h_t = \log(1 + \rho / \pi_t) .
+
+    Parameters
+    ----------
+    log_prior : ndarray of float64, shape (n_tags,)
+        The :math:`\log \pi_t`.
+    correction : float
+        The :math:`\rho`, at least 0: the share of the pictures at which a tag's odds are doubled.
+
+    Examples
+    --------
+    >>> help_for_rare(np.log([0.5, 0.01]), 0.01).round(2)
+    array([0.02, 0.69])
+    """
+    return np.asarray(np.log1p(correction * np.exp(-log_prior)), np.float64)
 
 
 def choose_corrections(
@@ -76,7 +123,7 @@ def choose_corrections(
     present: NDArray[np.bool_],
     floor: float = 0.0,
 ) -> dict[Goal, float]:
-    """Choose for each goal how much of the prior's logarithm is taken off.
+    """Choose for each goal how much rare tags are helped.
 
     Parameters
     ----------
@@ -90,18 +137,40 @@ def choose_corrections(
     Returns
     -------
     dict of Goal to float
-        For MiAP the best of :data:`CORRECTIONS`; for F1 the largest of those within half a
-        point of the best, for its curve is flat there while the labels found go on to rise.
+        As :func:`help_for_rare` takes them. For MiAP the best of :data:`CORRECTIONS` times the
+        mean share of pictures a tag; for F1 the largest of those within half a point of the best,
+        for its curve is flat there while the labels found go on to rise.
+
+    Notes
+    -----
+    Less of the prior's logarithm, the usual correction (A. Menon et al., "Long-tail learning via
+    logit adjustment", ICLR 2021), parts tags of a thousand pictures from those of a hundred as far
+    as these from tags of ten. This one leaves frequent tags alone: on folds of Corel-5K, at a MiAP
+    of 72.3, F1 48.2 and N+ 195 instead of 47.4 and 190.
     """
-    f1, miap = [], []
-    for correction in CORRECTIONS:
-        corrected = log_odds - (correction * log_prior).astype(np.float32)
-        f1.append(label_f1(corrected, present))
-        miap.append(image_precision(corrected, present))
-    allowed = np.array(miap) >= min(floor, max(miap))
-    best = max(np.array(f1)[allowed])
-    fine = np.flatnonzero(allowed & (np.array(f1) >= best - _FLAT))
-    return {Goal.F1: CORRECTIONS[int(fine[-1])], Goal.MIAP: CORRECTIONS[int(np.argmax(miap))]}
+    tried = _tried(log_prior)
+    helped = [log_odds + help_for_rare(log_prior, one).astype(np.float32) for one in tried]
+    f1 = np.array([label_f1(scores, present) for scores in helped])
+    miap = np.array([image_precision(scores, present) for scores in helped])
+    allowed = miap >= min(floor, miap.max())
+    fine = np.flatnonzero(allowed & (f1 >= f1[allowed].max() - _FLAT))
+    return {Goal.F1: tried[int(fine[-1])], Goal.MIAP: tried[int(np.argmax(miap))]}
+
+
+def best_image_precision(
+    log_odds: NDArray[np.float32], log_prior: NDArray[np.float64], present: NDArray[np.bool_]
+) -> float:
+    """Return the MiAP, in [0, 1], of scores whose rare tags are helped as is best for it."""
+    helped = (
+        log_odds + help_for_rare(log_prior, one).astype(np.float32) for one in _tried(log_prior)
+    )
+    return max(image_precision(scores, present) for scores in helped)
+
+
+def _tried(log_prior: NDArray[np.float64]) -> list[float]:
+    """Return the corrections that are tried, as :func:`help_for_rare` takes them."""
+    mean_share = float(np.exp(log_prior).mean()) if log_prior.size else 0.0
+    return [share * mean_share for share in CORRECTIONS]
 
 
 @dataclass(frozen=True)

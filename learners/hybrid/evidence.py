@@ -1,6 +1,6 @@
 """What a score of a learner says: any ascending scale becomes log-odds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,12 @@ class Evidence:
             further = self.values[end] + slope * (scores - self.knots[end])
             found = np.where(beyond, further, found)
         return np.asarray(found, np.float64)
+
+    def centered(self, scores: NDArray[np.floating]) -> "Evidence":
+        """Return the same, less the mean log-odds of some scores."""
+        if not self.values.size:
+            return self
+        return replace(self, values=self.values - float(self(scores).mean()))
 
 
 def fit_evidence(scores: NDArray[np.float32], present: NDArray[np.bool_]) -> Evidence:

@@ -11,10 +11,10 @@ from indexing.errors import ArtifactError, InputError
 from learners.base import Batch, Needs, TagLearner
 from learners.batch import neighbors_of, scores_of
 from learners.calibration import PlattScaling, sigmoid
-from learners.hybrid.decisions import Goal, PrecisionCurve, PrecisionCut
+from learners.hybrid.decisions import Goal, PrecisionCurve, PrecisionCut, help_for_rare
 from learners.hybrid.evidence import Evidence
 from learners.hybrid.gate import SIGNALS, Gate
-from learners.hybrid.members import member_names, member_settings
+from learners.hybrid.members import member_names, member_settings, trust_in
 from learners.hybrid.stacking import Stack, log_prior_of
 from learners.metrics.calibration import ReliabilityCurve
 from learners.parameters import real_number, whole_number
@@ -32,16 +32,16 @@ class Hybrid(TagLearner):
     are like (:mod:`learners.hybrid.stacking`). With :math:`\ell_{it}` its log-odds and
     :math:`\pi_t` the share of the tagged pictures that carry the tag,
 
-    .. math:: score(i, t) = \ell_{it} - \tau \log \pi_t .
+    .. math:: score(i, t) = \ell_{it} + \log(1 + \rho / \pi_t) .
 
     Parameters
     ----------
-    members : str, default="knn,tagprop,heads"
+    members : str, default="knn,tagprop,heads,words"
         Learners that are mixed, by name, with commas between them.
     settings : mapping of str to mapping, optional
         Hyper-parameters of members; :func:`member_params` says what each is made with.
     goal : Goal, default=Goal.F1
-        What the :math:`\tau` is chosen for.
+        What the :math:`\rho` is chosen for (:func:`learners.hybrid.decisions.help_for_rare`).
     shrinkage : float, default=20
         How many tagged pictures it takes to pull a tag's weights away from those that all tags
         share; above 0.
@@ -61,7 +61,7 @@ class Hybrid(TagLearner):
     log_prior_ : ndarray of float64, shape (n_tags,)
         Logarithm of the share of the pictures with each tag, drawn towards a half.
     corrections_ : dict of Goal to float
-        The :math:`\tau` of each goal.
+        The :math:`\rho` of each goal.
     calibration_ : PlattScaling
         Log-odds to probabilities, fitted on pictures that the mixture was fitted without.
     curve_ : PrecisionCurve
@@ -75,7 +75,7 @@ class Hybrid(TagLearner):
     answers_new_tags: ClassVar[bool] = True
     predict_params: ClassVar[frozenset[str]] = frozenset({"goal"})
 
-    members: str = "knn,tagprop,heads"
+    members: str = "knn,tagprop,heads,words"
     settings: Mapping[str, Mapping[str, Any]] | None = None
     goal: Goal = Goal.F1
     shrinkage: float = 20.0
@@ -136,9 +136,14 @@ class Hybrid(TagLearner):
 
     @property
     def correction(self) -> float:
-        """How much of the prior's logarithm is taken off."""
+        """The share of the pictures at which a tag's odds are doubled."""
         self._check_fitted()
         return self.corrections_[self.goal]
+
+    @property
+    def _help(self) -> NDArray[np.float64]:
+        """What rare tags are helped, float64 (n_tags,)."""
+        return help_for_rare(self.log_prior_, self.correction)
 
     def predict_probabilities(self, batch: Batch) -> NDArray[np.float32]:
         """Return the probability of every tag, float32 (n_queries, n_tags), in [0, 1].
@@ -218,12 +223,12 @@ class Hybrid(TagLearner):
 
     def _sources(self, batch: Batch) -> dict[str, NDArray[np.float32]]:
         of_members, of_prior = self._parts(batch)
-        corrected = (of_prior - self.correction * self.log_prior_).astype(np.float32)
+        corrected = (of_prior + self._help).astype(np.float32)
         shares = dict(zip(self.member_names, of_members.astype(np.float32), strict=True))
         return {**shares, "prior": np.broadcast_to(corrected, of_members.shape[1:])}
 
     def _predict_scores(self, batch: Batch) -> NDArray[np.float32]:
-        return (self._log_odds(batch) - self.correction * self.log_prior_).astype(np.float32)
+        return (self._log_odds(batch) + self._help).astype(np.float32)
 
     def _tie_breaks(self, batch: Batch) -> tuple[NDArray[np.generic], ...]:
         return (self.tags_.counts,)
@@ -251,8 +256,11 @@ class Hybrid(TagLearner):
         """
         from learners.table import learner_class
 
-        shared = self.stack_.shared
-        answers = np.array([learner_class(name).answers_new_tags for name in self.member_names])
+        names = self.member_names
+        # What fades the more pictures a tag has is no part of the weight of those that do not.
+        lasts = np.array([trust.fades_at is None for trust in trust_in(names)])
+        shared = np.where(lasts, self.stack_.shared, 0.0)
+        answers = np.array([learner_class(name).answers_new_tags for name in names])
         weights = np.where(answers, shared, 0.0)
         if not weights.any():
             weights = answers.astype(np.float64)
@@ -275,7 +283,7 @@ class Hybrid(TagLearner):
             "stack_offsets": self.stack_.offsets,
             "stack_prior": self.stack_.prior,
             "log_prior": self.log_prior_,
-            "corrections": np.array([self.corrections_[goal] for goal in Goal]),
+            "rarities": np.array([self.corrections_[goal] for goal in Goal]),
             "calibration_slopes": self.calibration_.slopes,
             "calibration_offsets": self.calibration_.offsets,
             "calibration_shared": np.array(self.calibration_.shared),
@@ -317,7 +325,7 @@ class Hybrid(TagLearner):
             prior=real("stack_prior", 2),
         )
         self.log_prior_ = real("log_prior", n_tags)
-        corrections = real("corrections", len(Goal)).tolist()
+        corrections = real("rarities", len(Goal)).tolist()
         self.corrections_ = dict(zip(Goal, corrections, strict=True))
         slope, offset = real("calibration_shared", 2).tolist()
         self.calibration_ = PlattScaling(

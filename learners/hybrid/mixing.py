@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learners.base import Progress
-from learners.hybrid.decisions import image_precision, label_f1
+from learners.hybrid.decisions import image_precision, image_precisions, label_f1
 from learners.hybrid.gate import SIGNALS
+from learners.hybrid.members import Trust
 from learners.hybrid.stacking import Stack, StackProblem, fit_stack, tag_importance
 
 __all__ = ["Blend", "Mixture", "choose_mixture", "worth"]
@@ -33,6 +34,10 @@ class Blend:
         Fold of each picture; copies lie in one.
     shrinkage : float
         As :class:`learners.hybrid.stacking.StackProblem` takes it.
+    trust : tuple of n_members Trust
+        What is expected of each member.
+    left : ndarray of float64, shape (n_members, n_tags)
+        The share of that which is left for each tag.
     """
 
     evidence: NDArray[np.float32]
@@ -42,6 +47,8 @@ class Blend:
     counts: NDArray[np.int64]
     folds: NDArray[np.int64]
     shrinkage: float
+    trust: tuple[Trust, ...]
+    left: NDArray[np.float64]
 
     def fit(
         self, members: tuple[int, ...], is_gated: bool, places: NDArray[np.bool_] | None = None
@@ -49,20 +56,25 @@ class Blend:
         """Fit some members on some pictures, or all; the others have weight 0, exactly."""
         chosen = np.ones(len(self.present), bool) if places is None else places
         signals = self.signals[chosen]
+        places_of_members = np.array(members)
+        left = self.left[places_of_members]
+        evidence = self.evidence[places_of_members][:, chosen]
         problem = StackProblem(
-            self.evidence[np.array(members)][:, chosen],
+            evidence * left[:, None].astype(np.float32),
             signals if is_gated else signals[:, :0],
             self.present[chosen],
             self.log_prior,
             tag_importance(self.counts),
             self.shrinkage,
+            np.array([self.trust[member].weight for member in members]),
         )
         fitted = fit_stack(problem)
         n_members, _, n_tags = self.evidence.shape
         weights, shared = np.zeros((n_members, n_tags)), np.zeros(n_members)
         gates = np.zeros((n_members, len(SIGNALS)))
         for place, member in enumerate(members):
-            weights[member], shared[member] = fitted.weights[place], fitted.shared[place]
+            weights[member] = fitted.weights[place] * left[place]
+            shared[member] = fitted.shared[place]
             if is_gated:
                 gates[member] = fitted.gates[place]
         return replace(fitted, weights=weights, shared=shared, gates=gates)
@@ -104,7 +116,8 @@ def choose_mixture(blend: Blend, report: Progress) -> Mixture:
     """Leave out members that do not help, one after the other, and the gate if it does not.
 
     A mixture is worth the mean of its MAP, MiAP and C-F1@5 on pictures that it was fitted
-    without. Members that change it by less than a thousandth go: fewer answer faster.
+    without. Members that change it by less than a thousandth go: fewer answer faster. Of whom
+    something is expected, it must be sure, by two standard errors, that he does not help.
 
     Parameters
     ----------
@@ -114,28 +127,50 @@ def choose_mixture(blend: Blend, report: Progress) -> Mixture:
     """
     n_tried = 0
 
-    def tried(members: tuple[int, ...], is_gated: bool) -> tuple[float, Mixture]:
+    def tried(members: tuple[int, ...], is_gated: bool) -> _Tried:
         nonlocal n_tried
         report("mixing", n_tried, 0)
         n_tried += 1
         unseen = blend.unseen(members, is_gated)
-        return worth(unseen, blend.present), Mixture(members, is_gated, unseen)
+        return _Tried.of(Mixture(members, is_gated, unseen), blend.present)
 
-    value, best = tried(tuple(range(len(blend.evidence))), is_gated=False)
-    while len(best.members) > 1:
-        fewer = [
-            tried(tuple(one for one in best.members if one != left_out), is_gated=False)
-            for left_out in best.members
-        ]
-        value_without, without = max(fewer, key=lambda pair: pair[0])
-        if value_without < value - _LEAST_GAIN:
+    best = tried(tuple(range(len(blend.evidence))), is_gated=False)
+    while len(best.mixture.members) > 1:
+        fewer = []
+        for member in best.mixture.members:
+            others = tuple(one for one in best.mixture.members if one != member)
+            without = tried(others, is_gated=False)
+            doubt = 2 * best.error_of_gain(without) if blend.trust[member].weight else 0.0
+            if best.value - without.value + doubt < _LEAST_GAIN:
+                fewer.append(without)
+        if not fewer:
             break
-        value, best = value_without, without
-    if len(best.members) > 1:
-        value_gated, gated = tried(best.members, is_gated=True)
-        if value_gated >= value:
+        best = max(fewer, key=lambda one: one.value)
+    if len(best.mixture.members) > 1:
+        gated = tried(best.mixture.members, is_gated=True)
+        if gated.value - best.value > _LEAST_GAIN:
             best = gated
-    return best
+    return best.mixture
+
+
+@dataclass(frozen=True, eq=False)
+class _Tried:
+    """A mixture, and what it is worth on pictures that it was fitted without."""
+
+    mixture: Mixture
+    value: float
+    of_pictures: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, mixture: Mixture, present: NDArray[np.bool_]) -> "_Tried":
+        return cls(
+            mixture, worth(mixture.unseen, present), image_precisions(mixture.unseen, present)
+        )
+
+    def error_of_gain(self, other: "_Tried") -> float:
+        """Return the standard error of what one is better than the other, picture by picture."""
+        gains = self.of_pictures - other.of_pictures
+        return float(gains.std() / np.sqrt(max(len(gains), 1))) if len(gains) else 0.0
 
 
 def worth(scores: NDArray[np.floating], present: NDArray[np.bool_]) -> float:

@@ -13,12 +13,14 @@ from learners.hybrid.crossfit import fold_of
 from learners.hybrid.decisions import (
     Goal,
     PrecisionCurve,
+    best_image_precision,
     choose_corrections,
-    image_precision,
+    help_for_rare,
     reliability_of,
 )
 from learners.hybrid.evidence import Evidence, fit_evidence
 from learners.hybrid.gate import SIGNALS, Gate
+from learners.hybrid.members import Trust, trust_in
 from learners.hybrid.mixing import Blend, choose_mixture
 from learners.hybrid.stacking import Stack, log_prior_of, tag_importance
 from learners.metrics.calibration import ReliabilityCurve
@@ -32,6 +34,8 @@ __all__ = ["Learned", "learn"]
 _N_FOLDS = 3
 # More pairs of picture and tag would take longer than they tell.
 _MOST_PAIRS = 1 << 22
+# Of a cosine, where nothing tells what it means.
+_UNTAUGHT = Evidence(np.array([-1.0, 1.0]), np.array([-4.0, 4.0]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,11 +71,21 @@ def learn(learner: "Hybrid", batch: Batch, tags: TagMatrix, report: Progress) ->
     places = _read(list(scores.values()), learner.seed)
     present = tags.take(places).toarray()
     told = tag_importance(tags.counts) > 0
-    evidence = {
-        name: fit_evidence(scores[name][places][:, told], present[:, told]) for name in names
-    }
+    trust = trust_in(names)
     if not present.any():
-        return _nothing(evidence, gate, len(names), tags.n_tags)
+        return _nothing(names, trust, gate, tags.n_tags)
+    evidence, left = {}, np.ones((len(names), tags.n_tags))
+    for member, (name, expected) in enumerate(zip(names, trust, strict=True)):
+        of_one, heard = scores[name][places], told
+        if expected.fades_at is not None:
+            # Of a tag whose word it does not know, it says the same of all pictures: nothing.
+            knows = np.ptp(of_one, axis=0) > 0
+            left[member] = expected.share_of(tags.counts) * knows
+            heard = told & knows
+        evidence[name] = fit_evidence(of_one[:, heard], present[:, heard])
+        if expected.fades_at is not None:
+            # What fades away must leave nothing behind.
+            evidence[name] = evidence[name].centered(of_one[:, heard])
     log_prior = log_prior_of(tags)
     groups = np.full(len(places), -1) if batch.groups is None else batch.groups[places]
     blend = Blend(
@@ -84,14 +98,16 @@ def learn(learner: "Hybrid", batch: Batch, tags: TagMatrix, report: Progress) ->
         counts=tags.counts,
         folds=fold_of(groups, _N_FOLDS, learner.seed),
         shrinkage=learner.shrinkage,
+        trust=trust,
+        left=left,
     )
     mixture = choose_mixture(blend, report)
     unseen = mixture.unseen
-    floor = max(image_precision(one, present) for one in blend.evidence)
+    floor = max(best_image_precision(one, log_prior, present) for one in blend.evidence)
     corrections = choose_corrections(unseen, log_prior, present, floor)
     calibration = fit_platt(unseen, present, learner.shrinkage)
     chances = _chances(unseen, present, blend.folds, learner.shrinkage)
-    corrected = unseen - (corrections[learner.goal] * log_prior).astype(np.float32)
+    corrected = unseen + help_for_rare(log_prior, corrections[learner.goal]).astype(np.float32)
     return Learned(
         evidence=evidence,
         gate=gate,
@@ -133,18 +149,25 @@ def _read(scores: list[NDArray[np.float32]], seed: int) -> NDArray[np.int64]:
     return places
 
 
-def _nothing(evidence: dict[str, Evidence], gate: Gate, n_members: int, n_tags: int) -> Learned:
-    """Return what is known where no picture has a tag: every tag scores 0."""
+def _nothing(names: tuple[str, ...], trust: tuple[Trust, ...], gate: Gate, n_tags: int) -> Learned:
+    """Return what is known where no picture has a tag: what needs no example is believed.
+
+    Where there is nothing of the kind, every tag scores alike.
+    """
+    weights = np.array([one.weight * (one.fades_at is not None) for one in trust])
+    none, no_counts = np.empty(0), np.empty(0, np.int64)
     stack = Stack(
-        weights=np.zeros((n_members, n_tags)),
-        shared=np.zeros(n_members),
-        gates=np.zeros((n_members, len(SIGNALS))),
+        weights=np.repeat(weights[:, None], n_tags, axis=1),
+        shared=weights,
+        gates=np.zeros((len(names), len(SIGNALS))),
         offsets=np.zeros(n_tags),
         prior=np.zeros(2),
     )
-    none, no_counts = np.empty(0), np.empty(0, np.int64)
     return Learned(
-        evidence=evidence,
+        evidence={
+            name: _UNTAUGHT if weight else Evidence(none, none)
+            for name, weight in zip(names, weights, strict=True)
+        },
         gate=gate,
         stack=stack,
         corrections=dict.fromkeys(Goal, 0.0),

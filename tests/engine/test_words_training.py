@@ -9,7 +9,7 @@ import pytest
 from engine import Workspace
 from engine.building import BuildSettings
 from engine.tagged import TaggedPictures
-from engine.training.word_space import with_words
+from engine.training.word_space import TaggedWords
 from indexing.extractors.classifier import Classifier
 from learners.base import Batch, TagMatrix
 from learners.words import ClassWords, open_word_vectors
@@ -35,7 +35,7 @@ def test_tags_without_a_vector_are_told(
     workspace.build(library, settings)
     with caplog.at_level(logging.WARNING):
         workspace.train("words")
-    assert "1 of 5 tags have no vector in GloVe 6B, 50 dims and come last" in caplog.text
+    assert "1 of 5 tags have no vector in GloVe 6B, 50 dims, and words tell nothing" in caplog.text
     assert "zzxqyw" in caplog.text
 
 
@@ -54,9 +54,8 @@ def test_the_classes_of_imagenet_point_where_their_names_lie(
         ("sky", "tiger"),
     )
     vectors = SimpleNamespace(features=lambda rows: raw[rows])
-    batch = with_words(
-        Batch(features=raw[:3]), tagged, vectors, lambda: SimpleNamespace(n_classes=n_classes)
-    )
+    known = TaggedWords.of(tagged, vectors, lambda: SimpleNamespace(n_classes=n_classes))
+    batch = known.added_to(Batch(features=raw[:3]), tagged)
     words = open_word_vectors()
     np.testing.assert_array_equal(batch.words, [words.vector("sky"), words.vector("tiger")])
     if n_classes != 1000:
@@ -69,3 +68,5 @@ def test_the_classes_of_imagenet_point_where_their_names_lie(
         shares = np.exp(weights @ raw[row, :5])
         expected = (shares / shares.sum()) @ names
         np.testing.assert_allclose(batch.directions[place], expected, atol=1e-5)
+    part = known.added_to(Batch(features=raw[[0, 2]]), tagged.take(np.array([0, 2])))
+    np.testing.assert_array_equal(part.directions, batch.directions[[0, 2]])

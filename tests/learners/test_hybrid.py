@@ -10,9 +10,11 @@ from learners.base import Batch
 from learners.hybrid import Hybrid
 from learners.hybrid.crossfit import fold_of
 from learners.hybrid.decisions import (
+    CORRECTIONS,
     Goal,
     PrecisionCurve,
     choose_corrections,
+    help_for_rare,
     image_precision,
 )
 from learners.hybrid.evidence import fit_evidence
@@ -60,6 +62,7 @@ def problem(seed=0, n=30, n_members=3, n_tags=5, n_signals=2, shrinkage=2.0):
         np.log(rng.uniform(0.1, 0.5, n_tags)),
         rng.uniform(0.5, 2, n_tags),
         shrinkage,
+        rng.uniform(0, 1, n_members),
     )
 
 
@@ -79,7 +82,9 @@ def test_the_loss_of_the_stack_is_the_likelihood_that_is_written():
     evidence = np.array([[[1.0, -2.0]], [[0.5, 3.0]]], np.float32)
     signals = np.array([[0.5]], np.float32)
     prior, importance = np.log([0.2, 0.4]), np.array([1.0, 2.0])
-    of = StackProblem(evidence, signals, np.array([[True, False]]), prior, importance, 3.0)
+    expected = np.array([0.2, 0.6])
+    present = np.array([[True, False]])
+    of = StackProblem(evidence, signals, present, prior, importance, 3.0, expected)
     stack = Stack(
         weights=np.array([[0.4, 0.6], [1.0, 0.2]]),
         shared=np.array([0.5, 0.5]),
@@ -94,7 +99,7 @@ def test_the_loss_of_the_stack_is_the_likelihood_that_is_written():
     ]
     loss = np.log1p(np.exp(-z[0])) + 2 * np.log1p(np.exp(z[1]))
     loss += 1.5 * (0.1**2 + 0.1**2 + 0.5**2 + 0.3**2 + 0.1**2 + 0.2**2)
-    loss += 5.0 * (0.3**2 + 0.3**2)
+    loss += 150.0 * (0.3**2 + 0.3**2) + 75.0 * (0.3**2 + 0.1**2)
     assert of(of.packed(stack))[0] == pytest.approx(loss, rel=1e-5)
 
 
@@ -105,11 +110,19 @@ def test_a_member_that_speaks_against_the_truth_weighs_exactly_nothing():
     none = np.zeros((200, 0), np.float32)
     against = (rng.normal(size=z.shape) - 3 * present).astype(np.float32)
     stack = fit_stack(
-        StackProblem(np.stack([z, against]), none, present, np.zeros(4), np.ones(4), 5.0)
+        StackProblem(
+            np.stack([z, against]),
+            none,
+            present,
+            np.log(np.full(4, 0.5)),
+            np.ones(4),
+            5.0,
+            np.array([0.5, 0.5]),
+        )
     )
-    assert stack.shared[1] == 0
     assert (stack.weights[1] == 0).all()
-    assert stack.shared[0] > 0.5
+    assert (stack.weights[0] > 0.5).all()
+    assert stack.shared[1] < 0.5 < stack.shared[0]
 
 
 def test_rare_tags_count_more_and_all_together_as_before():
@@ -267,10 +280,23 @@ def test_corrections_serve_their_goal_and_keep_the_floor():
     z = (present * 1.5 + rng.normal(size=present.shape) + np.log(prior)).astype(np.float32)
     free = choose_corrections(z, np.log(prior), present)
     assert free[Goal.F1] > free[Goal.MIAP]
-    floor = image_precision(z - 0.1 * np.log(prior), present) - 1e-9
+    floor = image_precision(
+        z + help_for_rare(np.log(prior), CORRECTIONS[3] * prior.mean()).astype(np.float32), present
+    )
     kept = choose_corrections(z, np.log(prior), present, floor)
-    corrected = z - (kept[Goal.F1] * np.log(prior)).astype(np.float32)
+    corrected = z + help_for_rare(np.log(prior), kept[Goal.F1]).astype(np.float32)
     assert image_precision(corrected, present) >= floor - 1e-6
+    assert kept[Goal.F1] < free[Goal.F1]
+
+
+def test_rare_tags_are_helped_by_what_naming_them_is_worth():
+    # Of 100 pictures 50 carry one tag and 2 the other. To name a tag that is there with
+    # probability p brings p right tags, and p / 50 or p / 2 of a tag's recall; weighed one to
+    # one hundredth of the pictures.
+    worth_of = [0.3 * (1 + 1 / 50), 0.3 * (1 + 1 / 2)]
+    found = help_for_rare(np.log([0.5, 0.02]), 0.01)
+    np.testing.assert_allclose(0.3 * np.exp(found), worth_of)
+    np.testing.assert_array_equal(help_for_rare(np.log([0.5, 0.02]), 0.0), 0)
 
 
 def test_a_picture_precision_by_hand():

@@ -57,13 +57,14 @@ def signals(neighbors, query, tags, n_neighbors, quantiles):
 def scores(asked, tags, learner):
     arrays = learner.state()[1]
     names = [name.strip() for name in learner.members.split(",")]
-    correction = arrays["corrections"][["f1", "miap"].index(learner.goal)]
+    rarity = arrays["rarities"][["f1", "miap"].index(learner.goal)]
     answer = np.zeros((asked.n_queries, tags.n_tags))
     for i in range(asked.n_queries):
         h = signals(asked.neighbors, i, tags, learner.n_neighbors, arrays["gate_quantiles"])
         for t in range(tags.n_tags):
             total = arrays["stack_prior"][0] + arrays["stack_offsets"][t]
-            total += (arrays["stack_prior"][1] - correction) * arrays["log_prior"][t]
+            total += arrays["stack_prior"][1] * arrays["log_prior"][t]
+            total += math.log(1 + rarity / math.exp(arrays["log_prior"][t]))
             for m, name in enumerate(names):
                 score = float(asked.scores[name][i, t])
                 knots, values = (arrays[f"evidence_{name}_{part}"] for part in ("knots", "values"))

@@ -1,0 +1,151 @@
+"""What the hybrid expects of its members: before anything is read, with few pictures, of words."""
+
+import numpy as np
+import pytest
+
+from indexing.index import Neighbors
+from learners.base import Batch
+from learners.hybrid import Hybrid
+from learners.hybrid.members import Trust, trust_in
+from learners.hybrid.stacking import StackProblem, fit_stack
+from learners.tag_matrix import TagMatrix
+
+_N_TAGS = 6
+
+
+def nobody(n: int) -> Neighbors:
+    return Neighbors(np.full((n, 1), -1, np.int64), np.full((n, 1), np.inf, np.float32))
+
+
+def planted(n: int, seed: int = 0) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Log-odds z of tags; heads and tagprop know them with noise, words cosines of them."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=(n, _N_TAGS)) * 2 - 1.5
+    present = rng.random(z.shape) < 1 / (1 + np.exp(-z))
+    noisy = {name: z + rng.normal(size=z.shape) * 1.5 for name in ("heads", "tagprop", "words")}
+    noisy["words"] = np.tanh(noisy["words"] / 4)
+    return {name: scores.astype(np.float32) for name, scores in noisy.items()}, present
+
+
+def matrix(present: np.ndarray) -> TagMatrix:
+    return TagMatrix.from_lists(
+        np.arange(len(present)), [np.flatnonzero(row) for row in present], present.shape[1]
+    )
+
+
+def fitted(scores: dict[str, np.ndarray], present: np.ndarray) -> Hybrid:
+    batch = Batch(scores=scores, neighbors=nobody(len(present)))
+    return Hybrid(members=",".join(scores)).fit(batch, matrix(present))
+
+
+def test_members_that_do_not_fade_weigh_one_together() -> None:
+    assert [one.weight for one in trust_in(["heads", "knn"])] == [1.0, 0.0]
+    assert [one.weight for one in trust_in(["knn", "tagvote"])] == [0.0, 1.0]
+    assert [one.weight for one in trust_in(["mscnn", "tagvote"])] == [0.5, 0.5]
+    assert trust_in(["words", "heads"])[0] == Trust(0.3, fades_at=5)
+    np.testing.assert_allclose(Trust(0.3, fades_at=5).share_of(np.array([0, 5, 45])), [1, 0.5, 0.1])
+
+
+def test_few_pictures_do_not_overrule_what_is_expected_and_many_do() -> None:
+    rng = np.random.default_rng(0)
+    found = {}
+    for n in (20, 20_000):
+        z = rng.normal(size=(n, 90))
+        present = rng.random(z.shape) < 1 / (1 + np.exp(-2 * z))
+        nothing = rng.normal(size=z.shape)
+        found[n] = fit_stack(
+            StackProblem(
+                np.stack([z, nothing]).astype(np.float32),
+                np.zeros((n, 0), np.float32),
+                present,
+                np.log(np.full(90, 0.5)),
+                np.ones(90),
+                20.0,
+                np.array([0.5, 0.5]),
+            )
+        ).shared
+    np.testing.assert_allclose(found[20], [0.5, 0.5], atol=0.25)
+    assert found[20_000][0] > 1.2
+    assert found[20_000][1] < 0.2
+
+
+def test_a_stack_is_where_no_step_lowers_the_loss() -> None:
+    rng = np.random.default_rng(3)
+    z = rng.normal(size=(200, 7)) * np.arange(1, 8)
+    present = rng.random(z.shape) < 1 / (1 + np.exp(-z))
+    evidence = np.stack([z + rng.normal(size=z.shape), rng.normal(size=z.shape)])
+    of = StackProblem(
+        evidence.astype(np.float32),
+        np.zeros((200, 0), np.float32),
+        present,
+        np.log(np.full(7, 0.5)),
+        np.array([1.0, 100, 1, 1, 1, 1, 1]),
+        20.0,
+        np.array([0.5, 0.5]),
+    )
+    found = of.packed(fit_stack(of))
+    loss = of(found)[0]
+    low, high = of.bounds().T
+    for step in np.random.default_rng(4).normal(size=(40, found.size)):
+        assert of(np.clip(found + 0.02 * step, low, high))[0] > loss - 1e-4 * loss
+
+
+def test_words_fade_with_the_pictures_of_a_tag() -> None:
+    scores, present = planted(400)
+    present[:, 0] &= np.arange(400) < 40  # a rare tag
+    hybrid = fitted(scores, present)
+    counts, weights = hybrid.tags_.counts, hybrid.stack_.weights[2]
+    assert (weights > 0).all()
+    assert weights[0] > 3 * weights[1:].max()
+    # What is left is a share of a weight that the tags have much alike.
+    whole = weights / (5 / (5 + counts))
+    assert whole.max() < 4 * whole.min()
+
+
+def test_words_say_nothing_of_a_tag_that_has_no_vector() -> None:
+    scores, present = planted(300)
+    scores["words"][:, 2] = -1.0
+    hybrid = fitted(scores, present)
+    assert hybrid.stack_.weights[2, 2] == 0
+    asked = Batch(scores={k: v[:9] for k, v in scores.items()}, neighbors=nobody(9))
+    other = {k: v[:9].copy() for k, v in scores.items()}
+    other["words"][:, 2] = 0.7
+    answers = [
+        hybrid.predict_scores(one) for one in (asked, Batch(scores=other, neighbors=nobody(9)))
+    ]
+    np.testing.assert_array_equal(*answers)
+
+
+def test_words_that_know_no_tag_are_not_asked() -> None:
+    scores, present = planted(300)
+    scores["words"][:] = -1.0
+    hybrid = fitted(scores, present)
+    assert not hybrid.hears("words")
+    assert hybrid.hears("heads")
+
+
+@pytest.mark.parametrize("members", ["heads,words", "knn,tagprop,heads,words"])
+def test_with_no_example_words_alone_are_believed(members: str) -> None:
+    names = members.split(",")
+    rng = np.random.default_rng(0)
+    known = {name: rng.normal(size=(12, _N_TAGS)).astype(np.float32) for name in names}
+    nothing = TagMatrix.from_lists(range(12), [[]] * 12, _N_TAGS)
+    hybrid = Hybrid(members=members).fit(Batch(scores=known, neighbors=nobody(12)), nothing)
+    asked = {name: rng.uniform(-1, 1, (4, _N_TAGS)).astype(np.float32) for name in names}
+    found = hybrid.predict_scores(Batch(scores=asked, neighbors=nobody(4)))
+    np.testing.assert_array_equal(np.argsort(found), np.argsort(asked["words"]))
+    assert [hybrid.hears(name) for name in names] == [name == "words" for name in names]
+
+
+def test_a_new_tag_weighs_no_more_for_words_that_do_not_know_it() -> None:
+    scores, present = planted(300)
+    scores["knn"] = scores.pop("tagprop")
+    hybrid = fitted(scores, present)
+    tags = TagMatrix.from_lists(
+        np.arange(300), [np.flatnonzero(row) for row in present], _N_TAGS + 1
+    )
+    wider = hybrid.rebased(tags, np.array([0, 1, 2, 3, 4, 5, -1]))
+    new = dict(zip(wider.member_names, wider.stack_.weights[:, -1], strict=True))
+    assert new["words"] == new["heads"] == 0
+    lasting = hybrid.weights["heads"] + hybrid.weights["knn"]
+    assert new["knn"] == pytest.approx(lasting)
