@@ -1,38 +1,44 @@
 """A workspace that another version of the engine wrote: read, or refused in one line."""
 
+import copy
 import json
 
 import pytest
+from click.testing import CliRunner
 
 from engine import Workspace
+from engine.cli import cli
 from engine.manifest import lacking
 from indexing.errors import ArtifactError
 
 TRAINED = ("fading", "turned", "means", "hybrid")
 
 
+class Manifest:
+    """What a manifest says, and a way to say something else."""
+
+    def __init__(self, path):
+        self.path = path
+        self.whole = json.loads(path.read_text(encoding="utf-8"))
+
+    def write(self, says):
+        self.path.write_text(json.dumps(says), encoding="utf-8")
+
+    def without(self, *keys, put=None):
+        """Write it without a field, or with another value there."""
+        changed = copy.deepcopy(self.whole)
+        node = changed
+        for key in keys[:-1]:
+            node = node[key]
+        del node[keys[-1]]
+        if put is not None:
+            node[keys[-1]] = put
+        self.write(changed)
+
+
 @pytest.fixture
 def manifest(trained):
-    """What the manifest of a trained workspace says, and a way to say something else."""
-    path = trained._folders.current()[0] / "generation.json"
-    whole = json.loads(path.read_text(encoding="utf-8"))
-
-    class Manifest:
-        def without(self, *keys, put=None):
-            """Write the manifest without a field, or with another value there."""
-            changed = json.loads(json.dumps(whole))
-            node = changed
-            for key in keys[:-1]:
-                node = node[key]
-            del node[keys[-1]]
-            if put is not None:
-                node[keys[-1]] = put
-            path.write_text(json.dumps(changed), encoding="utf-8")
-
-    found = Manifest()
-    found.path = path
-    found.whole = whole
-    return found
+    return Manifest(trained._folders.current()[0] / "generation.json")
 
 
 def fields(node, *above):
@@ -46,10 +52,6 @@ def fields(node, *above):
 
 def use(workspace, new):
     """Do what reads the manifest, for people and for programs."""
-    from click.testing import CliRunner
-
-    from engine.cli import cli
-
     faults = set()
     for arguments in (["info"], ["info", "--json"], ["search", "--text", "red"], ["tag", str(new)]):
         result = CliRunner().invoke(cli, [*arguments, "-w", str(workspace.root)])
@@ -128,7 +130,7 @@ def test_what_this_version_does_not_know_is_let_be(trained, manifest, new):
         name: {**entry, "trained_by": "a later version"}
         for name, entry in manifest.whole["learners"].items()
     }
-    manifest.path.write_text(json.dumps(more), encoding="utf-8")
+    manifest.write(more)
     assert use(trained, new) == set()
     assert lacking(more["learners"]) == {}
 
@@ -136,7 +138,7 @@ def test_what_this_version_does_not_know_is_let_be(trained, manifest, new):
 def test_a_learner_of_a_later_version_is_not_in_the_way_of_others(trained, manifest, new):
     learners = manifest.whole["learners"]
     later = {**manifest.whole, "learners": {**learners, "later": learners["means"]}}
-    manifest.path.write_text(json.dumps(later), encoding="utf-8")
+    manifest.write(later)
     for name in TRAINED:
         assert next(Workspace(trained.root).tag([new], learner=name)).learner == name
     assert trained.info()["learners"].keys() == {*learners, "later"}
