@@ -24,7 +24,7 @@ class Gate:
     Closeness is the mean cosine similarity of the neighbours; unanimity is
     :math:`-\sum_t v_t \log v_t`, negated, of the votes :math:`v_t` brought to sum 1. Each is
     replaced by its rank among the training pictures, from -1 to 1, so that neither has a scale.
-    A picture without neighbours has -1 of both.
+    A picture without neighbours stands where the least close and the least unanimous ones do.
 
     Parameters
     ----------

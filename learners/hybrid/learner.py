@@ -240,8 +240,11 @@ class Hybrid(TagLearner):
         weights[:, known] = stack.weights[:, columns[known]]
         offsets = np.zeros(tags.n_tags)
         offsets[known] = stack.offsets[columns[known]]
-        # A tag's prior stays that which its weights were fitted beside.
+        # A tag's prior stays that which its weights were fitted beside; what the prior weighs was
+        # read of such as there were.
         log_prior = log_prior_of(tags)
+        if self.log_prior_.size:
+            log_prior = log_prior.clip(self.log_prior_.min(), self.log_prior_.max())
         log_prior[known] = self.log_prior_[columns[known]]
         self.stack_ = Stack(weights, stack.shared, stack.gates, offsets, stack.prior)
         self.log_prior_ = log_prior

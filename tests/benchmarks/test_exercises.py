@@ -110,6 +110,20 @@ def test_few_examples_are_learned_from(n_folds):
         assert np.median(one.exercise.training.tags.counts) <= 4
 
 
+def test_with_no_example_all_pictures_are_known_and_none_is_tagged():
+    dataset, features = planted()
+    (few,), _ = exercises(Protocol(n_examples=0), dataset, features)
+    (all_of_them,), _ = exercises(Protocol(), dataset, features)
+    assert dict(few.where)["examples"] == 0
+    assert not few.exercise.training.tags.indices.size
+    np.testing.assert_array_equal(
+        few.exercise.training.image_ids, all_of_them.exercise.training.image_ids
+    )
+    np.testing.assert_array_equal(few.answers.truth, all_of_them.answers.truth)
+    solved = solve("hybrid", {"members": "knn,tagprop,heads,words"}, few.exercise, seed=0)
+    assert np.isfinite(solved.scores).all()
+
+
 def test_pictures_of_equal_bytes_share_a_group(tmp_path):
     for name, data in {"a": b"one", "b": b"two", "c": b"one"}.items():
         (tmp_path / name).write_bytes(data)

@@ -115,7 +115,7 @@ def test_few_examples_reach_the_number_and_nest():
     [
         (lambda: Protocol(n_folds=1), "1 folds; 2 or more"),
         (lambda: Protocol(evaluation="train"), "cannot be evaluated on itself"),
-        (lambda: Protocol(n_examples=0), "0 training pictures a tag"),
+        (lambda: Protocol(n_examples=-1), "-1 training pictures a tag"),
         (lambda: Completion(share=1.0), "a share of 1.0"),
         (lambda: Emission(Emit.EXACTLY, 2.5), "2.5 tags a picture"),
     ],

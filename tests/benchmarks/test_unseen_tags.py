@@ -133,5 +133,7 @@ def test_methods_say_whether_they_read_words() -> None:
     assert [Method.of(name).reads_words for name in ("knn", "words", "expansion")] == [
         *(False, True, True)
     ]
+    mixed = [Method.of(f"hybrid:members={names}") for names in ("knn,words", "knn,heads")]
+    assert [one.reads_words for one in mixed] == [True, False]
     suite = open_suite("corel5k-unseen")
     assert {one.unseen.judged for one in suite.protocols} == set(JudgedTags)

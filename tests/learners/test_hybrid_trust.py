@@ -149,3 +149,14 @@ def test_a_new_tag_weighs_no_more_for_words_that_do_not_know_it() -> None:
     assert new["words"] == new["heads"] == 0
     lasting = hybrid.weights["heads"] + hybrid.weights["knn"]
     assert new["knn"] == pytest.approx(lasting)
+
+
+def test_a_new_tag_is_no_rarer_than_any_that_was_there() -> None:
+    scores, present = planted(300)
+    hybrid = fitted(scores, present)
+    tags = TagMatrix.from_lists(
+        np.arange(300), [np.flatnonzero(row) for row in present], _N_TAGS + 1
+    )
+    wider = hybrid.rebased(tags, np.array([0, 1, 2, 3, 4, 5, -1]))
+    assert wider.log_prior_[-1] == hybrid.log_prior_.min()
+    np.testing.assert_array_equal(wider.log_prior_[:-1], hybrid.log_prior_)
