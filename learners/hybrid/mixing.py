@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from learners.base import Progress
 from learners.hybrid.decisions import image_precision, image_precisions, label_f1
 from learners.hybrid.gate import SIGNALS
-from learners.hybrid.members import Trust
+from learners.hybrid.members import trust_in
 from learners.hybrid.stacking import Stack, StackProblem, fit_stack, tag_importance
 
 __all__ = ["Blend", "Mixture", "choose_mixture", "worth"]
@@ -34,8 +34,8 @@ class Blend:
         Fold of each picture; copies lie in one.
     shrinkage : float
         As :class:`learners.hybrid.stacking.StackProblem` takes it.
-    trust : tuple of n_members Trust
-        What is expected of each member.
+    names : tuple of n_members str
+        The members.
     left : ndarray of float64, shape (n_members, n_tags)
         The share of that which is left for each tag.
     """
@@ -47,7 +47,7 @@ class Blend:
     counts: NDArray[np.int64]
     folds: NDArray[np.int64]
     shrinkage: float
-    trust: tuple[Trust, ...]
+    names: tuple[str, ...]
     left: NDArray[np.float64]
 
     def fit(
@@ -57,6 +57,7 @@ class Blend:
         chosen = np.ones(len(self.present), bool) if places is None else places
         signals = self.signals[chosen]
         places_of_members = np.array(members)
+        trust = trust_in([self.names[member] for member in members])
         left = self.left[places_of_members]
         evidence = self.evidence[places_of_members][:, chosen]
         problem = StackProblem(
@@ -66,7 +67,7 @@ class Blend:
             self.log_prior,
             tag_importance(self.counts),
             self.shrinkage,
-            np.array([self.trust[member].weight for member in members]),
+            np.array([one.weight for one in trust]),
         )
         fitted = fit_stack(problem)
         n_members, _, n_tags = self.evidence.shape
@@ -126,6 +127,7 @@ def choose_mixture(blend: Blend, report: Progress) -> Mixture:
         Called with (stage, done, total).
     """
     n_tried = 0
+    trust = trust_in(blend.names)
 
     def tried(members: tuple[int, ...], is_gated: bool) -> _Tried:
         nonlocal n_tried
@@ -140,7 +142,7 @@ def choose_mixture(blend: Blend, report: Progress) -> Mixture:
         for member in best.mixture.members:
             others = tuple(one for one in best.mixture.members if one != member)
             without = tried(others, is_gated=False)
-            doubt = 2 * best.error_of_gain(without) if blend.trust[member].weight else 0.0
+            doubt = 2 * best.error_of_gain(without) if trust[member].weight else 0.0
             if best.value - without.value + doubt < _LEAST_GAIN:
                 fewer.append(without)
         if not fewer:

@@ -98,7 +98,7 @@ def learn(learner: "Hybrid", batch: Batch, tags: TagMatrix, report: Progress) ->
         counts=tags.counts,
         folds=fold_of(groups, _N_FOLDS, learner.seed),
         shrinkage=learner.shrinkage,
-        trust=trust,
+        names=names,
         left=left,
     )
     mixture = choose_mixture(blend, report)

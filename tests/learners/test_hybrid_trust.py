@@ -7,6 +7,7 @@ from indexing.index import Neighbors
 from learners.base import Batch
 from learners.hybrid import Hybrid
 from learners.hybrid.members import Trust, trust_in
+from learners.hybrid.mixing import Blend
 from learners.hybrid.stacking import StackProblem, fit_stack
 from learners.tag_matrix import TagMatrix
 
@@ -67,6 +68,26 @@ def test_few_pictures_do_not_overrule_what_is_expected_and_many_do() -> None:
     np.testing.assert_allclose(found[20], [0.5, 0.5], atol=0.25)
     assert found[20_000][0] > 1.2
     assert found[20_000][1] < 0.2
+
+
+def test_who_is_left_alone_is_expected_to_say_it_all() -> None:
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(2, 12, 90)).astype(np.float32)
+    present = rng.random(z.shape[1:]) < 0.3
+    blend = Blend(
+        evidence=z,
+        signals=np.zeros((12, 2), np.float32),
+        present=present,
+        log_prior=np.log(np.full(90, 0.3)),
+        counts=present.sum(axis=0),
+        folds=np.arange(12) % 3,
+        shrinkage=20.0,
+        names=("knn", "heads"),
+        left=np.ones((2, 90)),
+    )
+    both, knn = (blend.fit(members, is_gated=False).shared for members in ((0, 1), (0,)))
+    np.testing.assert_allclose(both, [0, 1], atol=0.3)
+    np.testing.assert_allclose(knn, [1, 0], atol=0.3)
 
 
 def test_a_stack_is_where_no_step_lowers_the_loss() -> None:
