@@ -206,6 +206,10 @@ def _newton(
         # A step is bounded: far out the curvature vanishes.
         down = np.clip((offsets * by_slope - both * by_offset) / determinant, -2, 2)
         left = np.clip((slopes * by_offset - both * by_slope) / determinant, -2, 2)
+        # A slope that stays where it is, at its bound, leaves the offset to be found alone.
+        held = (slope == _LEAST_SLOPE) & (down > 0)
+        down = np.where(held, 0, down)
+        left = np.where(held, np.clip(by_offset / offsets, -2, 2), left)
         slope, offset = np.maximum(slope - down, _LEAST_SLOPE), np.clip(offset - left, -50, 50)
         if max(np.abs(down).max(initial=0), np.abs(left).max(initial=0)) < _TOLERANCE:
             break

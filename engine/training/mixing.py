@@ -15,7 +15,8 @@ from engine.training.goals import figures_by_goal, goal_of
 from engine.training.material import Fitted, Material
 from engine.training.trainable import ChoosesParams
 from engine.training.trials import ON_EVERYTHING, ON_HELD_OUT, Figures, Trial, measured, staged
-from learners.base import Progress, TagLearner
+from indexing.errors import InputError, MissingDependencyError
+from learners.base import Needs, Progress, TagLearner
 from learners.hybrid.crossfit import Material as CrossMaterial
 from learners.hybrid.crossfit import crossfit
 from learners.table import make_learner
@@ -103,6 +104,7 @@ def try_out_mixed(
     that are kept. A member chooses its hyper-parameters on all that are kept, once.
     """
     started = time.perf_counter()
+    _check_words(material, members)
     tried: dict[str, Trial] = {}
     of_kept: dict[str, NDArray[np.float32]] = {}
     unseen: dict[str, NDArray[np.float32]] = {}
@@ -144,6 +146,25 @@ def try_out_mixed(
         members=tried,
         unseen=unseen,
     )
+
+
+def _check_words(material: Material, members: Mapping[str, Mapping[str, Any]]) -> None:
+    """Look words up before anything is fitted that takes minutes, if a member reads them."""
+    reading = [
+        name
+        for name, params in members.items()
+        if Needs.WORDS in make_learner(name, **params).fit_needs
+    ]
+    try:
+        if reading:
+            material.words  # noqa: B018 - it is kept
+    except MissingDependencyError as error:
+        others = ",".join(name for name in members if name not in reading)
+        if not others:
+            raise
+        raise InputError(
+            f"{error}; or train without words: engine train --set members={others}"
+        ) from error
 
 
 def fit_mixed(

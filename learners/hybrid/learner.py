@@ -246,6 +246,11 @@ class Hybrid(TagLearner):
         if self.log_prior_.size:
             log_prior = log_prior.clip(self.log_prior_.min(), self.log_prior_.max())
         log_prior[known] = self.log_prior_[columns[known]]
+        # Of a tag that no member answers, its share of the pictures is all that is known.
+        share = np.exp(log_prior_of(tags))
+        unanswered = ~known & ~weights.any(axis=0)
+        prior = stack.prior[0] + stack.prior[1] * log_prior
+        offsets[unanswered] = (np.log(share / (1 - share)) - prior)[unanswered]
         self.stack_ = Stack(weights, stack.shared, stack.gates, offsets, stack.prior)
         self.log_prior_ = log_prior
         self.calibration_ = self.calibration_.taking(columns)
@@ -268,7 +273,8 @@ class Hybrid(TagLearner):
         if not weights.any():
             weights = answers.astype(np.float64)
         total = weights.sum()
-        return np.asarray(weights * (shared.sum() / total if total > 0 else 0.0), np.float64)
+        whole = shared.sum() or 1.0
+        return np.asarray(weights * (whole / total if total > 0 else 0.0), np.float64)
 
     def _arrays(self) -> dict[str, NDArray[np.generic]]:
         arrays: dict[str, NDArray[np.generic]] = {

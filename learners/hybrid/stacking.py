@@ -25,8 +25,9 @@ __all__ = ["Stack", "StackProblem", "fit_stack", "log_prior_of", "tag_importance
 
 # What a gate may do at most: e^(1.5) = 4.5 times the weight, or a part of it.
 _MOST_GATE = 1.5
-# The gates are drawn to nothing as if so many pictures had said so, and what tags share to what is
-# expected as if there were so many more tags, whose weights are just that.
+# The gates are drawn to nothing as if so many pictures had said so. What tags share is drawn to
+# what is expected as if there were so many more tags, whose weights are just that, and of which
+# the members' log-odds say all: two tags do not tell what the prior says of the others.
 _GATE_PULL = 300.0
 _EXPECTED_TAGS = 50.0
 # How much less a tag counts the more pictures carry it.
@@ -191,7 +192,7 @@ class StackProblem:
             shared=np.full(self.n_members, self._shrinkage * self.n_tags + self._trust),
             gates=np.full_like(stack.gates, _GATE_PULL),
             offsets=of_tags + self._shrinkage,
-            prior=prior + self._shrinkage,
+            prior=prior + self._trust,
         )
         return self.packed(known)
 
@@ -222,14 +223,15 @@ class StackProblem:
         loss += 0.5 * pull * float((away**2).sum() + (stack.offsets**2).sum())
         loss += 0.5 * _GATE_PULL * float((stack.gates**2).sum())
         unexpected = stack.shared - self._expected
-        loss += 0.5 * self._trust * float((unexpected**2).sum())
+        loss += 0.5 * self._trust * float((unexpected**2).sum() + (stack.prior**2).sum())
         by_gate += _GATE_PULL * stack.gates
         gradient = Stack(
             weights=by_weight + pull * away,
             shared=self._trust * unexpected - pull * away.sum(axis=1),
             gates=by_gate - by_gate.mean(axis=0),
             offsets=by_offset + pull * stack.offsets,
-            prior=np.array([by_offset.sum(), by_offset @ self._log_prior]),
+            prior=np.array([by_offset.sum(), by_offset @ self._log_prior])
+            + self._trust * stack.prior,
         )
         return loss, self.packed(gradient)
 

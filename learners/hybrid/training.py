@@ -70,7 +70,8 @@ def learn(learner: "Hybrid", batch: Batch, tags: TagMatrix, report: Progress) ->
     gate = Gate.of(learner.n_neighbors, neighbors, tags)
     places = _read(list(scores.values()), learner.seed)
     present = tags.take(places).toarray()
-    told = tag_importance(tags.counts) > 0
+    counts = _different(tags, batch.groups)
+    told = tag_importance(counts) > 0
     trust = trust_in(names)
     if not present.any():
         return _nothing(names, trust, gate, tags.n_tags)
@@ -95,7 +96,7 @@ def learn(learner: "Hybrid", batch: Batch, tags: TagMatrix, report: Progress) ->
         signals=gate(neighbors, tags)[places].astype(np.float32),
         present=present,
         log_prior=log_prior,
-        counts=tags.counts,
+        counts=counts,
         folds=fold_of(groups, _N_FOLDS, learner.seed),
         shrinkage=learner.shrinkage,
         names=names,
@@ -117,6 +118,19 @@ def learn(learner: "Hybrid", batch: Batch, tags: TagMatrix, report: Progress) ->
         curve=PrecisionCurve.of(chances, present),
         reliability=reliability_of(chances, corrected, present),
     )
+
+
+def _different(tags: TagMatrix, groups: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    """Return how many different pictures carry each tag, int64 (n_tags,): copies count once.
+
+    Who has not seen a picture has not seen its copies either.
+    """
+    if groups is None:
+        return tags.counts
+    alone = groups.max(initial=-1) + 1 + np.arange(groups.size)
+    group = np.repeat(np.where(groups < 0, alone, groups), np.diff(tags.indptr))
+    pairs = np.unique(np.stack([group, tags.indices]), axis=1)
+    return np.bincount(pairs[1], minlength=tags.n_tags)
 
 
 def _chances(

@@ -104,3 +104,14 @@ def test_what_does_not_fit_together_is_refused():
         fit_isotonic([1, 2, 3], [0, 1])
     with pytest.raises(InputError, match="one at least"):
         fit_platt(np.empty((0, 2)), np.empty((0, 2)))
+
+
+@pytest.mark.parametrize(("level", "less"), [(-2.4, 0.3), (2.0, 2.0)])
+def test_scores_that_speak_against_the_truth_leave_the_base_rate(level: float, less: float) -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.random((400, 3)) < 0.1
+    scores = level + rng.normal(size=truth.shape) / 10 - less * truth
+    found = fit_platt(scores, truth)
+    np.testing.assert_allclose(
+        sigmoid(found.log_odds(scores)).mean(axis=0), truth.mean(), atol=0.03
+    )

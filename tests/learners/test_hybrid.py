@@ -99,7 +99,7 @@ def test_the_loss_of_the_stack_is_the_likelihood_that_is_written():
     ]
     loss = np.log1p(np.exp(-z[0])) + 2 * np.log1p(np.exp(z[1]))
     loss += 1.5 * (0.1**2 + 0.1**2 + 0.5**2 + 0.3**2 + 0.1**2 + 0.2**2)
-    loss += 150.0 * (0.3**2 + 0.3**2) + 75.0 * (0.3**2 + 0.1**2)
+    loss += 150.0 * (0.3**2 + 0.3**2) + 75.0 * (0.3**2 + 0.1**2 + 0.3**2 + 0.9**2)
     assert of(of.packed(stack))[0] == pytest.approx(loss, rel=1e-5)
 
 
