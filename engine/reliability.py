@@ -100,7 +100,8 @@ def reliability_of(learner: TagLearner) -> Reliability:
     if not isinstance(learner, KnowsReliability):
         raise InputError(
             f"the learner {learner.name!r} knows no probabilities whose reliability could be "
-            "shown; one that is calibrated is accepted; run 'engine train' first"
+            "shown; a learner that was calibrated, such as hybrid, is accepted; run 'engine train' "
+            "first"
         )
     curve = learner.reliability_
     bins = tuple(

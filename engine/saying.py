@@ -119,8 +119,8 @@ def precision_cut(learner: TagLearner, precision: float) -> PrecisionCut | None:
     if not isinstance(learner, KnowsProbabilities):
         raise InputError(
             f"the learner {learner.name!r} knows no probabilities, and --precision goes by them; "
-            "learners that are calibrated are accepted; name one with --learner hybrid once "
-            "'engine train' has trained it, or take --top or --threshold"
+            "a learner that was calibrated, such as hybrid, is accepted; name it with --learner "
+            "(after 'engine train'), or take --top or --threshold"
         )
     return learner.cut_for_precision(precision)
 

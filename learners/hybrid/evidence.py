@@ -14,6 +14,8 @@ _TRUE_A_KNOT = 25
 _MOST_KNOTS = 60
 # Log-odds rise by at least so much over the whole scale: nothing is a tie that was none.
 _LEAST_RISE = 0.05
+# Scores that differ by no more differ by rounding.
+_ALIKE = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +74,7 @@ def fit_evidence(scores: NDArray[np.float32], present: NDArray[np.bool_]) -> Evi
     order = np.argsort(scores, axis=None, kind="stable")
     said, came = scores.ravel()[order].astype(np.float64), present.ravel()[order]
     n_true = int(np.count_nonzero(came))
-    if not n_true or not said.size or said[0] == said[-1]:
+    if not n_true or not said.size or said[-1] - said[0] <= _ALIKE * max(1.0, abs(said[-1])):
         return Evidence(np.empty(0), np.empty(0))
     n_knots = max(2, min(_MOST_KNOTS, n_true // _TRUE_A_KNOT))
     ranks = np.cumsum(came)

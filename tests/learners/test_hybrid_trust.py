@@ -6,6 +6,7 @@ import pytest
 from indexing.index import Neighbors
 from learners.base import Batch
 from learners.hybrid import Hybrid
+from learners.hybrid.evidence import fit_evidence
 from learners.hybrid.members import Trust, trust_in
 from learners.hybrid.mixing import Blend, choose_mixture
 from learners.hybrid.stacking import StackProblem, fit_stack
@@ -249,3 +250,9 @@ def test_copies_of_one_picture_teach_a_tag_once() -> None:
         blended[0][1:],
         present.sum(axis=0)[1:] - (present[:6, 1:].sum(axis=0) - present[:6, 1:].any(axis=0)),
     )
+
+
+def test_scores_that_differ_by_rounding_say_nothing() -> None:
+    scores = np.float32(1) - np.random.default_rng(0).integers(0, 3, (50, 1)) * np.float32(1e-7)
+    evidence = fit_evidence(scores, np.ones((50, 1), bool))
+    np.testing.assert_array_equal(evidence(np.array([-5.0, 0.0, 1.0])), 0)
