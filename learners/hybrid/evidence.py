@@ -16,6 +16,9 @@ _MOST_KNOTS = 60
 _LEAST_RISE = 0.05
 # Scores that differ by no more differ by rounding.
 _ALIKE = 1e-5
+# Share of the whole scale: knots that are nearer to one another would make much of rounding, as of
+# how many pictures are asked at once.
+_NEAREST = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +79,8 @@ def fit_evidence(scores: NDArray[np.float32], present: NDArray[np.bool_]) -> Evi
     n_true = int(np.count_nonzero(came))
     if not n_true or not said.size or said[-1] - said[0] <= _ALIKE * max(1.0, abs(said[-1])):
         return Evidence(np.empty(0), np.empty(0))
+    step = _NEAREST * (said[-1] - said[0])
+    said = said[0] + np.round((said - said[0]) / step) * step
     n_knots = max(2, min(_MOST_KNOTS, n_true // _TRUE_A_KNOT))
     ranks = np.cumsum(came)
     wanted = np.searchsorted(ranks, np.arange(1, n_knots) * n_true / n_knots)

@@ -256,3 +256,15 @@ def test_scores_that_differ_by_rounding_say_nothing() -> None:
     scores = np.float32(1) - np.random.default_rng(0).integers(0, 3, (50, 1)) * np.float32(1e-7)
     evidence = fit_evidence(scores, np.ones((50, 1), bool))
     np.testing.assert_array_equal(evidence(np.array([-5.0, 0.0, 1.0])), 0)
+
+
+def test_rounding_moves_no_answer() -> None:
+    # Half of the votes lie within a millionth of 1, those of present tags nearer to it.
+    rng = np.random.default_rng(0)
+    present = rng.random((400, 1)) < 0.5
+    near = 1 - np.where(present, 1e-7, 2e-7) * rng.integers(1, 5, present.shape)
+    votes = np.where(rng.random(present.shape) < 0.5, near, rng.random(present.shape))
+    evidence = fit_evidence(votes.astype(np.float32), present)
+    nudged = np.nextafter(votes.astype(np.float32), np.float32(0))
+    moved = np.abs(evidence(nudged) - evidence(votes.astype(np.float32)))
+    assert moved.max() < 1e-3
