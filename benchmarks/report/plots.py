@@ -180,14 +180,17 @@ def _learning(group: Group, methods: Sequence[str]) -> Figure | None:
             )
         )
     most = max(float(np.max(curve.y, initial=0)) for curve in curves)
+    least = min((size for size in sizes if size), default=1)
+    zero = None if sizes[0] else least / 2.5
     return _figure(
         f"Learning from few pictures: {measure}",
         "Bars: confidence intervals.",
         Axis(
             label="training pictures a tag, log scale",
-            low=sizes[0] / 1.2,
+            low=(zero or least) / 1.2,
             high=sizes[-1] * 1.2,
             log=True,
+            zero=zero,
         ),
         Axis(label=f"{measure}, %", low=0, high=min(1.0, 1.15 * most) or 1.0, percent=True),
         curves,

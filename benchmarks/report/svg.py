@@ -33,6 +33,8 @@ class Axis:
     log : bool, default=False
     percent : bool, default=False
         Ticks are written as percentages.
+    zero : float, optional
+        Where nothing stands on a logarithmic scale, below every other value.
     """
 
     label: str
@@ -40,6 +42,7 @@ class Axis:
     high: float
     log: bool = False
     percent: bool = False
+    zero: float | None = None
 
     def place(self, values: NDArray[np.float64], start: float, end: float) -> NDArray[np.float64]:
         """Return the coordinates of values, from `start` at `low` to `end` at `high`.
@@ -51,6 +54,7 @@ class Axis:
         """
         ends = np.array([self.low, self.high], dtype=np.float64)
         if self.log:
+            values = np.where(values > 0, values, self.zero or self.low)
             values, ends = np.log(values), np.log(ends)
         return np.asarray(start + (values - ends[0]) / (ends[1] - ends[0]) * (end - start))
 
@@ -69,7 +73,9 @@ class Axis:
             first = math.ceil(self.low / step - 1e-9)
             last = math.floor(self.high / step + 1e-9)
             rounded = [step * i for i in range(first, last + 1)]
-        return [tick for tick in rounded if self.low * 0.999 <= tick <= self.high * 1.001]
+        least = self.low if self.zero is None else 2 * self.zero
+        shown = [tick for tick in rounded if least * 0.999 <= tick <= self.high * 1.001]
+        return shown if self.zero is None else [0.0, *shown]
 
     def written(self, tick: float) -> str:
         """Return what stands at a tick."""
@@ -176,7 +182,8 @@ def _grid(x: Axis, y: Axis) -> str:
 
 def _curve(x: Axis, y: Axis, curve: Curve) -> str:
     inside = np.isfinite(curve.x) & np.isfinite(curve.y)
-    inside &= (curve.x >= x.low) & (curve.x <= x.high) & (curve.y >= y.low) & (curve.y <= y.high)
+    inside &= ((curve.x >= x.low) | (curve.x == 0) & (x.zero is not None)) & (curve.x <= x.high)
+    inside &= (curve.y >= y.low) & (curve.y <= y.high)
     across = x.place(curve.x[inside], LEFT, RIGHT)
     up = y.place(curve.y[inside], BOTTOM, TOP)
     parts = []

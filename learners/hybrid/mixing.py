@@ -117,10 +117,10 @@ def choose_mixture(blend: Blend, report: Progress) -> Mixture:
     """Leave out members that do not help, one after the other, and the gate if it does not.
 
     A mixture is worth the mean of its MAP, MiAP and C-F1@5 on pictures that it was fitted
-    without. Members that change it by less than a thousandth go: fewer answer faster. Of whom
-    something is expected, it must be sure, by two standard errors, that he does not help. Of
-    those who could go as well, the one goes of whom the least is expected; one stays of those
-    that know tags by their pictures.
+    without. Members that change it by less than a thousandth go: fewer answer faster. One of
+    whom something is expected goes if he changes nothing, or does harm for sure, by two standard
+    errors. Of those who could go as well, the one goes of whom the least is expected; one stays
+    of those that know tags by their pictures.
 
     Parameters
     ----------
@@ -147,8 +147,12 @@ def choose_mixture(blend: Blend, report: Progress) -> Mixture:
             if not any(lasts[one] for one in others):
                 continue
             without = tried(others, is_gated=False)
-            doubt = 2 * best.error_of_gain(without) if trust[member].weight else 0.0
-            if best.value - without.value + doubt < _LEAST_GAIN:
+            gain = best.value - without.value
+            if trust[member].weight:
+                is_left = gain + 2 * best.error_of_gain(without) < 0
+            else:
+                is_left = gain < _LEAST_GAIN
+            if is_left or gain == 0:
                 fewer.append((round(without.value, 6), -trust[member].weight, without))
         if not fewer:
             break

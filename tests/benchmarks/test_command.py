@@ -116,9 +116,9 @@ def test_the_plain_suite_asks_about_the_test_split(call, data, tmp_path):
 
 def test_few_examples_are_one_table_a_size(call, data, tmp_path):
     result = call("corel5k-few", *data)
-    assert result.stdout.count("corel5k: 20 pictures, 8 labels, ") == 5
+    assert result.stdout.count("corel5k: 20 pictures, 8 labels, ") == 6
     lines = [json.loads(t) for t in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
-    assert [line["params"]["examples"] for line in lines] == [1, 2, 5, 10, 50]
+    assert [line["params"]["examples"] for line in lines] == [0, 1, 2, 5, 10, 50]
 
 
 @pytest.mark.parametrize(

@@ -124,3 +124,9 @@ def test_html_cells_are_escaped_and_marked():
         '<tr class="ours"><th scope="row" class="words">&lt;i&gt;</th>'
         '<td><b class="less">1</b><small>0–2</small></td></tr>'  # noqa: RUF001
     ) in Table(("a", "b"), [row]).html()
+
+
+def test_nothing_has_a_place_of_its_own_on_a_logarithmic_scale() -> None:
+    axis = Axis(label="n", low=0.25, high=64, log=True, zero=0.5)
+    np.testing.assert_allclose(axis.place(np.array([0.0, 0.5, 4.0]), 0, 80), [10, 10, 40])
+    assert axis.ticks == [0, 1, 2, 5, 10, 20, 50]
