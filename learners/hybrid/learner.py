@@ -14,8 +14,9 @@ from learners.calibration import PlattScaling, sigmoid
 from learners.hybrid.decisions import Goal, PrecisionCurve, PrecisionCut, help_for_rare
 from learners.hybrid.evidence import Evidence
 from learners.hybrid.gate import SIGNALS, Gate
-from learners.hybrid.members import member_names, member_settings, trust_in
+from learners.hybrid.members import member_names, member_settings
 from learners.hybrid.stacking import Stack, log_prior_of
+from learners.hybrid.trust import trust_in
 from learners.metrics.calibration import ReliabilityCurve
 from learners.parameters import real_number, whole_number
 from learners.tag_matrix import TagMatrix

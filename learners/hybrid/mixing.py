@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from learners.base import Progress
 from learners.hybrid.decisions import image_precision, image_precisions, label_f1
 from learners.hybrid.gate import SIGNALS
-from learners.hybrid.members import trust_in
 from learners.hybrid.stacking import Stack, StackProblem, fit_stack, tag_importance
+from learners.hybrid.trust import trust_in
 
 __all__ = ["Blend", "Mixture", "choose_mixture", "worth"]
 
@@ -37,7 +37,7 @@ class Blend:
     names : tuple of n_members str
         The members.
     left : ndarray of float64, shape (n_members, n_tags)
-        The share of that which is left for each tag.
+        Share of what is expected of each member that is left for each tag.
     """
 
     evidence: NDArray[np.float32]
@@ -149,10 +149,10 @@ def choose_mixture(blend: Blend, report: Progress) -> Mixture:
             without = tried(others, is_gated=False)
             gain = best.value - without.value
             if trust[member].weight:
-                is_left = gain + 2 * best.error_of_gain(without) < 0
+                goes = gain + 2 * best.error_of_gain(without) < 0
             else:
-                is_left = gain < _LEAST_GAIN
-            if is_left or gain == 0:
+                goes = gain < _LEAST_GAIN
+            if goes or gain == 0:
                 fewer.append((round(without.value, 6), -trust[member].weight, without))
         if not fewer:
             break

@@ -10,7 +10,7 @@ and :math:`\pi_t` the share of the tagged pictures that carry the tag,
 the gates move weight from one learner to another, and make nobody louder on the whole. All is
 fitted to the likelihood of the tags, where a tag of :math:`n_t` pictures counts
 :math:`n_t^{-1/2}`, so that the many frequent pairs do not speak for the rare tags too. What all
-tags share is drawn to what is expected of each learner (:mod:`learners.hybrid.members`), which
+tags share is drawn to what is expected of each learner (:mod:`learners.hybrid.trust`), which
 few pictures cannot overrule.
 """
 

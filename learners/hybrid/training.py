@@ -20,9 +20,9 @@ from learners.hybrid.decisions import (
 )
 from learners.hybrid.evidence import Evidence, fit_evidence
 from learners.hybrid.gate import SIGNALS, Gate
-from learners.hybrid.members import Trust, trust_in
 from learners.hybrid.mixing import Blend, choose_mixture
 from learners.hybrid.stacking import Stack, log_prior_of, tag_importance
+from learners.hybrid.trust import Trust, trust_in
 from learners.metrics.calibration import ReliabilityCurve
 from learners.tag_matrix import TagMatrix
 

@@ -7,9 +7,9 @@ from indexing.index import Neighbors
 from learners.base import Batch
 from learners.hybrid import Hybrid
 from learners.hybrid.evidence import fit_evidence
-from learners.hybrid.members import Trust, trust_in
 from learners.hybrid.mixing import Blend, choose_mixture
 from learners.hybrid.stacking import StackProblem, fit_stack
+from learners.hybrid.trust import Trust, trust_in
 from learners.tag_matrix import TagMatrix
 
 _N_TAGS = 6
