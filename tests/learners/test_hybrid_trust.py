@@ -6,6 +6,7 @@ import pytest
 from indexing.index import Neighbors
 from learners.base import Batch
 from learners.hybrid import Hybrid
+from learners.hybrid.decisions import label_f1
 from learners.hybrid.evidence import fit_evidence
 from learners.hybrid.mixing import Blend, choose_mixture
 from learners.hybrid.stacking import StackProblem, fit_stack
@@ -268,3 +269,56 @@ def test_rounding_moves_no_answer() -> None:
     nudged = np.nextafter(votes.astype(np.float32), np.float32(0))
     moved = np.abs(evidence(nudged) - evidence(votes.astype(np.float32)))
     assert moved.max() < 1e-3
+
+
+def test_one_stays_that_knows_tags_by_their_pictures() -> None:
+    scores, present = planted(300)
+    noise = np.random.default_rng(1).random(present.shape).astype(np.float32)
+    hybrid = fitted({"knn": noise, "words": scores["words"]}, present)
+    assert hybrid.hears("knn")
+    alone = fitted({"words": scores["words"]}, present)
+    assert alone.hears("words")
+
+
+def test_frequent_and_rare_tags_do_not_wait_for_one_another() -> None:
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(150, 60))
+    present = rng.random(z.shape) < 1 / (1 + np.exp(-z))
+    asked = 0
+
+    class Counted(StackProblem):
+        def __call__(self, vector: np.ndarray) -> tuple[float, np.ndarray]:
+            nonlocal asked
+            asked += 1
+            return super().__call__(vector)
+
+    fit_stack(
+        Counted(
+            np.stack([z, rng.normal(size=z.shape)]).astype(np.float32),
+            np.zeros((150, 0), np.float32),
+            present,
+            np.log(np.full(60, 0.5)),
+            np.logspace(-1, 3, 60),
+            20.0,
+            np.array([0.5, 0.5]),
+        )
+    )
+    assert asked < 30
+
+
+def test_f1_of_the_means_is_read_of_as_many_as_are_asked_together() -> None:
+    rng = np.random.default_rng(0)
+    present = rng.random((1000, 8)) < np.geomspace(0.5, 0.002, 8)
+    scores = rng.normal(size=present.shape) + present
+    halves = [label_f1(scores[start::2], present[start::2]) for start in range(2)]
+    assert label_f1(scores, present) == pytest.approx(np.mean(halves))
+    shares = []
+    for start in range(2):
+        said = np.argsort(-scores[start::2], axis=1)[:, :5]
+        emitted = np.zeros(present[start::2].shape, bool)
+        np.put_along_axis(emitted, said, True, axis=1)
+        right = (emitted & present[start::2]).sum(axis=0)
+        precision = (right / np.maximum(emitted.sum(axis=0), 1)).mean()
+        recall = (right / present[start::2].sum(axis=0)).mean()
+        shares.append(2 * precision * recall / (precision + recall))
+    assert label_f1(scores, present) == pytest.approx(np.mean(shares))
