@@ -2,12 +2,14 @@
 
 ::
 
-    .engine/training/NAME/
-    ├── training.json     which training it is of: another one throws it away
-    ├── held-out/         state of the fit without the held-out pictures
-    └── everything/       state of the fit on all of them
+    .engine/training/NAME/DIGEST/    which training it is of: another one throws it away
+    ├── held-out/                    state of the fit without the held-out pictures
+    └── everything/                  state of the fit on all of them
+
+There is nothing of a training until its learner keeps a state, and most never do.
 """
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -20,7 +22,7 @@ from engine.tagged import TaggedPictures
 __all__ = ["KeepsState", "UnfinishedTraining", "forget_unfinished", "is_unfinished"]
 
 _FOLDER = "training"
-_RECORD = "training.json"
+_DIGITS = 16
 
 
 @runtime_checkable
@@ -28,7 +30,7 @@ class KeepsState(Protocol):
     """A learner whose fit can go on where it was stopped."""
 
     def keeping(self, checkpoints: Path, /) -> object:
-        """Keep the state of the next fit in a folder."""
+        """Keep the state of the next fit in a folder, which is made when there is one."""
 
 
 class UnfinishedTraining:
@@ -49,23 +51,15 @@ class UnfinishedTraining:
     def __init__(
         self, root: Path, name: str, params: Mapping[str, Any], tagged: TaggedPictures
     ) -> None:
-        self._folder = root / _FOLDER / name
         told = json.dumps([name, params, tagged.digest], sort_keys=True, default=str)
-        self._digest = hashlib.sha256(told.encode()).hexdigest()
+        self._of_learner = root / _FOLDER / name
+        self._folder = self._of_learner / hashlib.sha256(told.encode()).hexdigest()[:_DIGITS]
 
     def begin(self) -> bool:
-        """Make the folder ready; return whether there is a state to go on from."""
-        record = self._folder / _RECORD
-        try:
-            if json.loads(record.read_text(encoding="utf-8")) == self._digest:
-                return True
-        except (OSError, ValueError):
-            pass  # there was none, or nothing that could be gone on from
+        """Return whether there is a state to go on from; that of another training goes."""
+        if _has_state(self._folder):
+            return True
         self.forget()
-        self._folder.mkdir(parents=True)
-        scratch = record.with_suffix(".part")
-        scratch.write_text(json.dumps(self._digest), encoding="utf-8")
-        scratch.replace(record)
         return False
 
     def keep(self, learner: object, part: str) -> None:
@@ -75,14 +69,20 @@ class UnfinishedTraining:
 
     def forget(self) -> None:
         """Delete the state."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self._of_learner, ignore_errors=True)
+        with contextlib.suppress(OSError):  # there was none, or another learner has one
+            self._of_learner.parent.rmdir()
 
 
 def is_unfinished(root: Path, name: str) -> bool:
     """Return whether a training was stopped in a workspace that can go on."""
-    return any(path.is_dir() for path in (root / _FOLDER / name).glob("*"))
+    return _has_state(root / _FOLDER / name)
 
 
 def forget_unfinished(root: Path) -> None:
     """Delete the states of all trainings that were stopped in a workspace."""
     shutil.rmtree(root / _FOLDER, ignore_errors=True)
+
+
+def _has_state(folder: Path) -> bool:
+    return any(path.is_file() for path in folder.rglob("*"))

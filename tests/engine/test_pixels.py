@@ -91,7 +91,7 @@ def test_pictures_that_have_gone_or_changed_are_named(built, library):
 def test_what_was_trained_answers_without_torch(built, new):
     report = built.train("mscnn", SMALL)
     assert report.n_pictures == 24
-    assert not (built.root / "training" / "mscnn").exists()
+    assert not (built.root / "training").exists()
     generation = built.root / "generations" / f"{built.info()['generation']:06}"
     learner = load_learner(generation, "mscnn")
     scores = learner.predict_scores(Batch(pixels=decode(new.read_bytes(), FRAMING)[None]))[0]
@@ -156,13 +156,14 @@ def test_a_training_that_was_stopped_goes_on(built, new, settings, library, work
         with pytest.raises(Stopped):
             built.train("mscnn", SMALL, stop_at(stage, 0.5))
         assert set(built.info()["learners"]) == {"knn", "tagvote"}
-        assert (built.root / "training" / "mscnn" / "training.json").is_file()
+        (state,) = (built.root / "training" / "mscnn").iterdir()
+        assert list(state.glob("held-out/*.*"))
     stages = []
     built.train("mscnn", SMALL, lambda stage, done, total: stages.append(stage))
     trained = {stage.rpartition(": ")[2] for stage in stages}
     assert "label quantity" in trained
     assert not trained & {"cnn", "fusion", "frozen maps for cnn", "frozen maps for fusion"}
-    assert not (built.root / "training" / "mscnn").exists()
+    assert not (built.root / "training").exists()
     assert answers(built, new) == answers(calm, new)
 
 
