@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,14 +65,14 @@ class _Previous:
     folder: Path | None
     manifest: dict[str, Any]
     catalogue: Catalogue
-    damaged: tuple[str, ...] = ()
+    lost: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, folders: GenerationFolders) -> "_Previous":
         found = folders.current_if_whole()
         if found is None:
             return cls(None, {}, Catalogue())
-        return cls(found.folder, found.manifest, load_catalogue(found.folder), found.damaged)
+        return cls(found.folder, found.manifest, load_catalogue(found.folder), found.lost)
 
     def file(self, name: str) -> Path:
         """Return the path of one of its files or folders."""
@@ -218,7 +218,7 @@ class _Build:
         previous = self._previous
         is_changed = (
             catalogue != previous.catalogue
-            or bool(previous.damaged)
+            or bool(previous.lost)
             or any(previous.manifest.get(key) != value for key, value in made_with.items())
         )
         manifest = previous.manifest
@@ -304,7 +304,7 @@ class _Build:
     def _lost(self, digest: str, catalogue: Catalogue) -> dict[str, str]:
         """Return the trained learners that cannot be carried over whatever happens, and why."""
         manifest = self._previous.manifest
-        lost = dict.fromkeys(self._previous.damaged, "its files are damaged, or of another version")
+        lost = dict(self._previous.lost)
         if manifest and manifest["extractor"]["digest"] != digest:
             reason = f"it was trained on the features of {manifest['extractor']['name']}"
         elif (

@@ -72,6 +72,11 @@ class WholeGeneration(NamedTuple):
     manifest: dict[str, Any]
     damaged: tuple[str, ...]
 
+    @property
+    def lost(self) -> dict[str, str]:
+        """What goes with the damaged learners when a generation is made of this one, and why."""
+        return dict.fromkeys(self.damaged, "its files are damaged, or of another version")
+
 
 def find_workspace(given: str | os.PathLike[str] | None = None) -> Path:
     """Return the workspace folder, found like git's.
@@ -220,11 +225,11 @@ class GenerationFolders:
             Nothing was built, or what lies there is damaged or of another version, or a trained
             learner is.
         """
-        folder, manifest = self._current()
+        folder, manifest = self.current_with_any_learners()
         check_learners(manifest["learners"], folder / _MANIFEST)
         return folder, manifest
 
-    def _current(self) -> tuple[Path, dict[str, Any]]:
+    def current_with_any_learners(self) -> tuple[Path, dict[str, Any]]:
         """Return what :meth:`current` does, whatever is said of trained learners."""
         number = self.number()
         if number is None:
@@ -243,7 +248,7 @@ class GenerationFolders:
         except (OSError, ValueError) as error:
             newer = self.number()
             if newer not in (None, number):
-                return self._current()  # builds went by while we looked
+                return self.current_with_any_learners()  # builds went by while we looked
             raise ArtifactError(
                 f"{manifest} cannot be read ({error}); a generation of this project is accepted; "
                 "run 'engine build PICTURES' to make it anew; features are kept"
@@ -263,7 +268,7 @@ class GenerationFolders:
         try:
             if self.number() is None:
                 return None
-            folder, manifest = self._current()
+            folder, manifest = self.current_with_any_learners()
         except NotAWorkspaceError:
             raise
         except ArtifactError as error:

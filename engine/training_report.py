@@ -66,8 +66,12 @@ class TrainingReport:
         The measure that decides who answers.
     answers_figure : float or None
         What `answers_with` has of it on held-out pictures; None for knn, which is in ``held_out``.
+    dropped : dict of str to str
+        Other trained learners that could not be carried over, and why.
     seconds : float
-        Wall seconds.
+        Wall seconds that the training took, as the manifest tells them.
+    is_new : bool
+        Whether it was fitted now; else what was trained before answers for another goal.
     """
 
     workspace: str
@@ -85,7 +89,9 @@ class TrainingReport:
     decisive: str
     members: tuple[MixedMember, ...]
     answers_figure: float | None
+    dropped: dict[str, str]
     seconds: float
+    is_new: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that ``--json`` prints."""
@@ -102,5 +108,6 @@ class TrainingReport:
             "answered_before": self.answered_before,
             "answers_with": self.answers_with,
             "decided_by": self.decisive,
+            "dropped": self.dropped,
             "seconds": round(self.seconds, 3),
         }

@@ -7,7 +7,7 @@ import click
 
 from engine.cli import EXIT_INTERRUPTED
 from engine.commands.options import device_option, json_option, workspace_option
-from engine.commands.wording import counted, tags_not_answered
+from engine.commands.wording import counted, learners_dropped, tags_not_answered
 from engine.results import BuildReport, refusal_counts
 from engine.trained import is_outdated
 from indexing.corpora import READERS
@@ -96,10 +96,7 @@ def summary(report: BuildReport) -> str:
 
 def _trained(report: BuildReport) -> list[str]:
     """Return what became of the trained learners, as far as somebody should know."""
-    lines = [
-        f"{name} is dropped: {reason}; 'engine train {name}' makes it again"
-        for name, reason in report.dropped.items()
-    ]
+    lines = learners_dropped(report.dropped)
     for name, entry in report.learners.items():
         lines += tags_not_answered(name, entry)
         if is_outdated(entry):

@@ -9,7 +9,7 @@ import click
 
 from engine.cli import EXIT_INTERRUPTED
 from engine.commands.options import device_option, json_option, workspace_option
-from engine.commands.wording import TITLES, counted, percent, settings_lines
+from engine.commands.wording import TITLES, counted, learners_dropped, percent, settings_lines
 from engine.trained import DECISIVE_FOR, tells_enough
 from engine.training_report import TrainingReport
 from learners.settings import parse_settings
@@ -208,16 +208,20 @@ def summary(report: TrainingReport) -> str:
         weights = {one.name: f"{one.weight:.2f}" for one in report.members}
         shown = (f"{weights.get(key, ''):>{width}}" for key, width in widths.items())
         lines.append(f"  {'weight':<8}{'  '.join(shown)}".rstrip())
+    lines += learners_dropped(report.dropped)
     lines.append(_consequence(report))
     return "\n".join(lines)
 
 
 def _kept_or_not(report: TrainingReport) -> str:
+    trained = (
+        f"trained on {counted(report.n_pictures, 'picture')}, {counted(report.n_tags, 'tag')}, "
+        f"in {report.seconds:.1f} s"
+    )
+    if not report.is_new:
+        return f"{report.learner}, which was {trained}, needs no training for another goal"
     if report.is_written or report.earlier is None:
-        return (
-            f"{report.learner} is trained on {counted(report.n_pictures, 'picture')}, "
-            f"{counted(report.n_tags, 'tag')}, in {report.seconds:.1f} s"
-        )
+        return f"{report.learner} is {trained}"
     decisive = report.decisive
     earlier, after = report.earlier[decisive], report.held_out["after"][decisive]
     mixing = report.earlier_brought_by

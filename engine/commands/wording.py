@@ -5,7 +5,14 @@ import textwrap
 from collections.abc import Collection, Mapping
 from typing import Any
 
-__all__ = ["TITLES", "counted", "percent", "settings_lines", "tags_not_answered"]
+__all__ = [
+    "TITLES",
+    "counted",
+    "learners_dropped",
+    "percent",
+    "settings_lines",
+    "tags_not_answered",
+]
 
 TITLES = {"map": "MAP", "miap": "MiAP", "c-f1@5": "C-F1@5"}
 """Measures of held-out pictures, as people read them."""
@@ -55,6 +62,14 @@ def settings_lines(params: Mapping[str, Any], told: Collection[str], indent: str
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def learners_dropped(dropped: Mapping[str, str]) -> list[str]:
+    """Return a line a trained learner that could not be carried over, with the reason."""
+    return [
+        f"{name} is dropped: {reason}; 'engine train {name}' makes it again"
+        for name, reason in dropped.items()
+    ]
 
 
 def tags_not_answered(name: str, entry: Mapping[str, Any]) -> list[str]:

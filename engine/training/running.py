@@ -1,9 +1,11 @@
 """One training from the lock to the new generation."""
 
+import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from engine.generations import GenerationFolders, WholeGeneration
@@ -102,7 +104,8 @@ def train_workspace(
     params = dict(params or {})
     check_trainable(name, params)
     folders = GenerationFolders(root)
-    folders.current()  # a workspace that is not there is not made by looking for it
+    # A workspace that is not there is not made by looking for it.
+    folders.current_with_any_learners()
     told: Progress = on_progress or (lambda stage, done, total: None)
     with folders.lock():
         found = folders.current_if_whole()
@@ -116,16 +119,15 @@ def train_workspace(
         members = settings_of_members(learner, known)
         goal = goal_of(learner)
         decisive = decisive_measure(known) if goal is None else DECISIVE_FOR[goal]
-        report = partial(
-            _report, root=root, name=name, answered_before=best_learner(known), started=started
-        )
+        report = partial(_report, root=root, name=name, answered_before=best_learner(known))
         with WorkspaceStore(folders.store) as store:
             material = Material.of(root, found, store, device)
             check_enough(material.tagged, name)
             ready = None if replace else for_another_goal(found, name, learner, material)
             if ready is not None:
                 manifest = keep(folders, found, {name: ready})
-                return report(ready.entry, manifest["learners"])
+                dropped = _dropped(found, (name,))
+                return report(ready.entry, manifest["learners"], dropped=dropped, is_new=False)
             before = measured_knn(material, known["knn"]["params"], told)
             unfinished = UnfinishedTraining(root, name, params, material.tagged)
             if unfinished.begin():
@@ -144,7 +146,7 @@ def train_workspace(
             earlier = comparable(known.get(name), material, goal)
             if not replace and is_worse(trial.figures, earlier, decisive):
                 unfinished.forget()
-                entry = _tried(trial, material, before)
+                entry = _timed(_tried(trial, material, before), started)
                 mixing = brought_by(known, name)
                 return report(
                     entry, known, earlier=earlier, earlier_brought_by=mixing, is_written=False
@@ -157,11 +159,23 @@ def train_workspace(
                 told,
                 lambda learner: unfinished.keep(learner, _EVERYTHING),
             )
-        manifest = keep(
-            folders, found, _under_their_names(name, trained, known, material, decisive, replace)
-        )
+        trained = dataclasses.replace(trained, entry=_timed(trained.entry, started))
+        kept = _under_their_names(name, trained, known, material, decisive, replace)
+        manifest = keep(folders, found, kept)
         unfinished.forget()
-    return report(trained.entry, manifest["learners"], earlier=earlier)
+    return report(
+        trained.entry, manifest["learners"], earlier=earlier, dropped=_dropped(found, kept)
+    )
+
+
+def _timed(entry: Mapping[str, Any], started: float) -> dict[str, Any]:
+    """Return what a manifest says of a learner whose training ends now."""
+    return {**entry, "seconds": round(time.perf_counter() - started, 3)}
+
+
+def _dropped(found: WholeGeneration, kept: Collection[str]) -> dict[str, str]:
+    """Return the learners that are lost in the new generation, and why."""
+    return {name: reason for name, reason in found.lost.items() if name not in kept}
 
 
 def _tried(trial: Trial, material: Material, before: Mapping[str, float | None]) -> dict[str, Any]:
@@ -205,7 +219,6 @@ def _trained(
         fitted=mixture,
         entry={
             **whole.entry,
-            "seconds": round(trial.seconds + sum(one.seconds for one in members.values()), 3),
             "goal": goal_of(mixture.learner),
             "by_goal": trial.by_goal,
             "members": {
@@ -242,10 +255,11 @@ def _report(
     root: Path,
     name: str,
     answered_before: str,
-    started: float,
+    dropped: Mapping[str, str] = MappingProxyType({}),
     earlier: Figures | None = None,
     earlier_brought_by: str | None = None,
     is_written: bool = True,
+    is_new: bool = True,
 ) -> TrainingReport:
     """Return the report of a training that has ended.
 
@@ -281,5 +295,7 @@ def _report(
         answers_with=best,
         decisive=decisive_measure(learners),
         answers_figure=figure(learners, best) if is_trained(learners[best]) else None,
-        seconds=time.perf_counter() - started,
+        dropped=dict(dropped),
+        seconds=entry["seconds"],
+        is_new=is_new,
     )

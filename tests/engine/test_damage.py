@@ -6,13 +6,15 @@ import logging
 import shutil
 
 import pytest
+from click.testing import CliRunner
 
 from engine import Workspace
 from engine.building import BuildSettings
+from engine.cli import cli
 from engine.emission import Emission
 from indexing.errors import ArtifactError, EngineError
 from indexing.extractors import EXTRACTORS
-from tests.engine.conftest import COLORS, write_picture
+from tests.engine.conftest import COLORS, PARAMS, write_picture
 from tests.toy_extractor import ToyExtractor
 
 FILES = (
@@ -82,6 +84,39 @@ def test_a_workspace_that_was_made_anew_elsewhere_is_noticed(built, library, new
         path.write_text("Emerald")
     Workspace(built.root).build(library, settings)
     assert [ranked.tag for ranked in built.tag_one(new).tags] == ["Emerald"]
+
+
+@pytest.mark.parametrize("name", ["learner.json", "learner.npz"])
+def test_a_training_names_the_learners_that_are_lost_with_it(trained, name):
+    path = trained._folders.current()[0] / "learners" / "hybrid" / name
+    content = path.read_bytes()
+    path.unlink()  # other names of the file stay as they were
+    path.write_bytes(content[:-9])
+    where = ("-w", str(trained.root))
+    result = CliRunner().invoke(cli, ["train", "means", *where], catch_exceptions=False)
+    assert (
+        "hybrid is dropped: its files are damaged, or of another version; 'engine train hybrid' "
+        "makes it again\n'engine tag' "
+    ) in result.stdout
+    assert set(trained.info()["learners"]) == {"knn", "tagvote", "fading", "turned", "means"}
+    result = CliRunner().invoke(cli, ["train", "means", "--json", *where], catch_exceptions=False)
+    assert json.loads(result.stdout)["dropped"] == {}
+
+
+def test_what_is_trained_again_is_not_lost(trained):
+    for name in ("hybrid", "means"):
+        (trained._folders.current()[0] / "learners" / name / "learner.npz").write_bytes(b"")
+        assert trained.train(params=PARAMS).dropped == {}
+        assert {"hybrid", "means"} <= set(trained.info()["learners"])
+
+
+def test_an_earlier_training_that_is_kept_costs_no_other(trained, monkeypatch):
+    trained.train("means")
+    (trained._folders.current()[0] / "learners" / "hybrid" / "learner.json").write_bytes(b"{")
+    monkeypatch.setattr("engine.training.running.is_worse", lambda *figures: True)
+    report = trained.train("means")
+    assert (report.is_written, report.dropped) == (False, {})
+    assert "hybrid" in trained.info()["learners"]
 
 
 def test_a_feature_that_is_not_finite_stops_no_other_picture(built, library, new, monkeypatch):

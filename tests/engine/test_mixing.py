@@ -36,6 +36,7 @@ def test_the_default_is_trained_with_all_its_members_and_answers(built, new):
     report = built.train(params=PARAMS)
     assert (report.learner, report.answers_with) == ("hybrid", "hybrid")
     assert [one.name for one in report.members] == MEMBERS.split(",")
+    assert report.seconds == built.info()["learners"]["hybrid"]["seconds"]
     assert report.members[1].params["n_neighbors"] == 5
     assert all(one.weight >= 0 for one in report.members)
     (answer,) = built.tag([new])
@@ -170,6 +171,7 @@ def train(workspace, *arguments):
 
 def test_another_goal_takes_no_training(trained, new):
     before = files(trained._folders.current()[0] / "learners" / "hybrid" / "members")
+    seconds = trained.info()["learners"]["hybrid"]["seconds"]
     Turned.seen.clear()
     lines = train(trained, "--for", "miap")
     assert Turned.seen == []
@@ -179,7 +181,11 @@ def test_another_goal_takes_no_training(trained, new):
     folder, _ = trained._folders.current()
     assert load_learner(folder, "hybrid").goal == "miap"
     assert files(folder / "learners" / "hybrid" / "members") == before
-    assert lines[0].startswith("hybrid is trained on 24 pictures, 4 tags, in ")
+    assert lines[0] == (
+        f"hybrid, which was trained on 24 pictures, 4 tags, in {seconds:.1f} s, needs no training "
+        "for another goal"
+    )
+    assert entry["seconds"] == seconds
     titles = next(line for line in lines if line.split()[0] == "knn")
     assert titles.split() == ["knn", "fading", "turned", "means", "hybrid"]
     weights = next(line for line in lines if line.startswith("  weight"))

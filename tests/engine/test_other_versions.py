@@ -118,6 +118,13 @@ def test_a_build_goes_on_without_the_learner_and_keeps_the_others(trained, manif
     assert use(trained, new) == set()
 
 
+def test_a_training_goes_on_without_the_learner_too(trained, manifest, new):
+    manifest.without("learners", "hybrid", "members", "knn", "told")
+    assert set(trained.train("means").dropped) == {"hybrid"}
+    assert trained.info()["learners"].keys() == {"knn", "tagvote", "fading", "turned", "means"}
+    assert use(trained, new) == set()
+
+
 def test_a_build_makes_what_it_cannot_read_anew(trained, manifest, new, library, settings):
     manifest.without("counts")
     assert trained.build(library, settings).n_extracted == 0

@@ -75,6 +75,7 @@ def test_json_is_one_object(engine):
     assert set(report) == {
         *("workspace", "learner", "params", "trained_on", "held_out", "answers_with", "seconds"),
         *("earlier", "earlier_brought_by", "written", "answered_before", "decided_by", "members"),
+        "dropped",
     }
     assert (report["decided_by"], report["members"]) == ("c-f1@5", {})
     assert report["trained_on"] == {"pictures": 24, "tags": 4}
