@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from engine.commands.wording import percent
 from engine.explain import no_voters
 from engine.results import RankedTag, Relation, TagAnswer, Voter
@@ -11,6 +13,7 @@ __all__ = ["cost_of_precision", "table"]
 
 _WIDEST_TAG = 40
 _MOST_VOTERS = 5
+_DECIMALS = 3
 
 
 def cost_of_precision(precision: float, cut: PrecisionCut | None) -> str:
@@ -21,10 +24,15 @@ def cost_of_precision(precision: float, cut: PrecisionCut | None) -> str:
             "held-out pictures right; lower --precision, or take --top N"
         )
     return (
-        f"tags of probability {cut.threshold:.3f} or more: of such tags of held-out pictures "
+        f"tags of probability {_exactly(cut.threshold)} or more: of such tags of held-out pictures "
         f"{percent(cut.precision)} % were right, and {percent(cut.recall)} % of their tags were "
         "found"
     )
+
+
+def _exactly(threshold: float) -> str:
+    """Return the shortest number that parts the same probabilities, which are float32."""
+    return np.format_float_positional(np.float32(threshold), min_digits=_DECIMALS)
 
 
 def table(answer: TagAnswer) -> str:

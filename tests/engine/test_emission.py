@@ -7,9 +7,11 @@ import pytest
 from click.testing import CliRunner
 
 from engine.cli import cli
+from engine.commands.answer_table import cost_of_precision
 from engine.emission import LEAST_PROBABILITY, Emission
 from indexing.errors import InputError
 from tests.engine.conftest import COLORS, write_picture
+from tests.engine.stand_ins import Cut
 
 pytestmark = pytest.mark.usefixtures("stand_ins")
 
@@ -94,6 +96,15 @@ def test_the_command_tells_what_a_precision_costs(built, new):
     ]
     lines, _ = said(*sure, "0.9", "--json")
     assert all(tag["probability"] >= 0.9 for tag in json.loads(lines[0])["tags"])
+
+
+@pytest.mark.parametrize(
+    ("threshold", "shown"), [(0.99973, "0.99973"), (0.9, "0.900"), (0.7421876, "0.7421876")]
+)
+def test_the_threshold_that_is_told_is_the_one_that_parts_tags(threshold, shown):
+    told = cost_of_precision(0.99, Cut(float(np.float32(threshold)), 0.991, 0.02))
+    assert told.startswith(f"tags of probability {shown} or more: ")
+    assert np.float32(shown) == np.float32(threshold)
 
 
 @pytest.mark.parametrize(
