@@ -9,12 +9,12 @@ from engine.album import Album
 from engine.corrected import CorrectedPictures
 from engine.emission import Emission
 from engine.explain import Explainer
+from engine.neighborhood import Searchable
 from engine.queries import Query
 from engine.results import RankedTag
 from engine.saying import least_probability, probabilities_of, quantities_of
 from engine.serving import Questions, Served, voters_of, votes_of
 from indexing.errors import InputError
-from indexing.index import Index
 from indexing.pixels import Framing
 from learners.ranking import rank_tags
 from learners.votes import tag_votes
@@ -32,9 +32,9 @@ class Answering:
         Its learner answers for the corrected pictures (:meth:`CorrectedPictures.applied`).
     pictures : CorrectedPictures
         Those that vote, and what was corrected.
-    vectors_index : callable
-        Gives the index of the vectors as they are; called where an answer is explained, and
-        where a correction is to be heard that is no vote.
+    voters_index : callable
+        Gives where the pictures that vote are found by their vectors as they are; called where
+        an answer is explained, and where a correction is to be heard that is no vote.
     blocks : tuple of int
         Widths of the layers that vectors are made of.
     emission : Emission
@@ -55,7 +55,7 @@ class Answering:
         self,
         served: Served,
         pictures: CorrectedPictures,
-        vectors_index: Callable[[], Index],
+        voters_index: Callable[[], Searchable],
         blocks: tuple[int, ...],
         emission: Emission,
         explainer: Explainer | None = None,
@@ -71,7 +71,7 @@ class Answering:
         self._learner = served.learner
         self._pictures = pictures
         self._tagged = pictures.tagged
-        self._vectors_index = vectors_index
+        self._voters_index = voters_index
         self._blocks = blocks
         self._emission = emission
         self._explainer = explainer
@@ -115,7 +115,7 @@ class Answering:
         )
         batch = questions.batch(self._served)
         uncorrected = self._learner.predict_scores(batch)
-        heard = self._pictures.heard(self._learner, vectors, self._vectors_index)
+        heard = self._pictures.heard(self._learner, vectors, self._voters_index)
         alone = heard.corrected(uncorrected)
         scores = alone if album is None else album.scores(alone)
         ballots = voters_of(self._learner, batch)
@@ -172,7 +172,7 @@ class Answering:
             ballots,
             sources,
             votes_of(self._learner, batch),
-            questions.search(self._vectors_index()),
+            questions.search(self._voters_index()),
         )
 
     def _confirmed(self, own_places: Sequence[Sequence[int]]) -> NDArray[np.bool_]:

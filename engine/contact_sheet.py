@@ -107,7 +107,13 @@ def _card(answer: TagAnswer) -> str:
 def _voters(answer: TagAnswer) -> str:
     if answer.voter is None:
         return f"<h2>{html.escape(no_voters(answer.learner))}</h2>"
-    voters = {voter.image_id: voter for ranked in answer.tags for voter in ranked.voters or ()}
+    # One that was corrected votes for some tags and against others.
+    voters = {
+        voter.image_id: voter
+        for ranked in answer.tags
+        for voter in ranked.voters or ()
+        if voter.weight >= 0
+    }
     heaviest = sorted(voters.values(), key=lambda voter: (-voter.weight, voter.distance))
     shown = heaviest[:_MOST_VOTERS]
     images = "".join(

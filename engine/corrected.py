@@ -213,7 +213,7 @@ class CorrectedPictures:
         return facts[0], facts[1]
 
     def heard(
-        self, learner: TagLearner, vectors: NDArray[np.float32], index: Callable[[], Index]
+        self, learner: TagLearner, vectors: NDArray[np.float32], index: Callable[[], Searchable]
     ) -> Heard:
         """Return what pictures hear of corrections beside what the votes of a learner tell them.
 
@@ -223,7 +223,7 @@ class CorrectedPictures:
         vectors : ndarray of float32, shape (n_queries, n_dims)
             Of the queries, in the space of the workspace's index.
         index : callable
-            Gives that index; called only where there is something to hear of.
+            Gives what searches there; called only where there is something to hear of.
         """
         is_told = self._is_seen & self._may_vote
         if isinstance(learner, NeighborVoting):

@@ -38,7 +38,7 @@ from indexing.errors import InputError
 from indexing.extractors import FeatureExtractor
 from indexing.index import Index, VectorTransform, load_index
 from indexing.records import printable_path
-from learners.base import Batch, TagLearner
+from learners.base import Batch, Space, TagLearner
 from learners.table import make_learner
 
 __all__ = ["Tagger"]
@@ -217,15 +217,20 @@ class Tagger:
         if not reads_neighbors(learner):
             return lambda: self.index
         own = None if learner.space is None else name
-        loading = self._index_of(own)
+        self._index_of(own)
+        return lambda: self._voting_in(own, learner.space)
 
-        def widened() -> Searchable:
-            # One object an index: learners of the same one share their search.
-            if own not in self._widened:
-                self._widened[own] = self.pictures.widened(loading.result(), learner.space)
-            return self._widened[own]
+    @property
+    def voters_index(self) -> Searchable:
+        """Where the pictures that vote are found, indexed or taught, by their vectors."""
+        return self._voting_in(None, None)
 
-        return widened
+    def _voting_in(self, own: str | None, space: Space | None) -> Searchable:
+        """Return where they are found in the own index of a learner, or in that of all vectors."""
+        # One object an index: learners of the same one share their search.
+        if own not in self._widened:
+            self._widened[own] = self.pictures.widened(self._index_of(own).result(), space)
+        return self._widened[own]
 
     def tag(
         self,
@@ -267,7 +272,7 @@ class Tagger:
         answering = Answering(
             served,
             self.pictures,
-            lambda: self.index,
+            lambda: self.voters_index,
             self.blocks,
             emission,
             explainer,

@@ -85,11 +85,20 @@ def _explanation(ranked: RankedTag) -> list[str]:
 
 
 def _voter_lines(voters: Sequence[Voter]) -> list[str]:
-    """Return the heaviest voters, a line each, and what the others weigh together."""
-    heaviest = sorted(voters, key=lambda voter: -voter.weight)
+    """Return the heaviest voters for a tag, then those against it, a line each.
+
+    What the others weigh together is told after either: the weights still sum to the vote.
+    """
+    against = [voter for voter in voters if voter.weight < 0]
+    lines = _heaviest([voter for voter in voters if voter.weight >= 0])
+    return lines + _heaviest(against, "; against it: it was removed there")
+
+
+def _heaviest(voters: Sequence[Voter], note: str = "") -> list[str]:
+    heaviest = sorted(voters, key=lambda voter: -abs(voter.weight))
     shown, others = heaviest[:_MOST_VOTERS], heaviest[_MOST_VOTERS:]
     lines = [
-        f"      {voter.weight:.3f}  {voter.image_id}  (distance {voter.distance:.3f})"
+        f"      {voter.weight:.3f}  {voter.image_id}  (distance {voter.distance:.3f}{note})"
         for voter in shown
     ]
     if others:
