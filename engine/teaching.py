@@ -45,7 +45,11 @@ class TeachReport:
     is_read : bool
         Whether the picture, or a copy of it, is among those that vote without corrections.
     votes : bool
-        Whether it votes from now on; one of which only removals are known speaks against them.
+        Whether it votes from now on; one of which only removals are known does not.
+    is_heard : bool
+        Whether pictures near it hear of the correction. One that does not vote and is heard
+        speaks against what was removed; one that is not heard, since it is not to be learned
+        from, has its own answer corrected and no other.
     """
 
     step: Step
@@ -55,6 +59,7 @@ class TeachReport:
     unknown_tags: tuple[str, ...]
     is_read: bool
     votes: bool
+    is_heard: bool
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that ``--json`` prints."""
@@ -64,6 +69,7 @@ class TeachReport:
             "unknown_tags": list(self.unknown_tags),
             "indexed_as_tagged": self.is_read,
             "votes": self.votes,
+            "heard": self.is_heard,
             "recorded": self.is_recorded,
             "steps": self.n_steps,
         }
@@ -141,7 +147,7 @@ def teach_workspace(
     known = {tag_key(tag) for tag in read.vocabulary}
     known |= {key for one in taught_before.values() for key in one.added}
     is_read = bool(read.places_of(step.content))
-    taught = taught_pictures(after)[step.content]
+    is_heard = step.content not in read.abstaining
     return TeachReport(
         step=step,
         is_recorded=is_recorded,
@@ -149,7 +155,8 @@ def teach_workspace(
         new_tags=tuple(tag for tag in added if tag_key(tag) not in known),
         unknown_tags=tuple(tag for tag in removed if tag_key(tag) not in known),
         is_read=is_read,
-        votes=is_read or (bool(taught.added) and step.content not in read.abstaining),
+        votes=is_read or (is_heard and bool(taught_pictures(after)[step.content].added)),
+        is_heard=is_heard,
     )
 
 

@@ -129,10 +129,17 @@ def summary(report: "TeachReport") -> str:
     if report.unknown_tags:
         lines.append(f"no picture here is tagged {', '.join(report.unknown_tags)}")
     if not report.is_read:
-        lines.append(
-            "nobody had tagged this picture here: it votes from now on"
-            if report.votes
-            else "this picture does not vote: it is not tagged here, or not to be learned from"
-        )
+        lines.append(_hearing(report))
     lines.append(f"correction {report.n_steps:,}; 'engine teach --undo' takes it back")
     return "\n".join(lines)
+
+
+def _hearing(report: "TeachReport") -> str:
+    """Return what pictures near by hear of one that nobody had tagged here."""
+    if not report.is_heard:
+        return "this picture is not to be learned from: its own answer is corrected, and no other"
+    if report.votes:
+        return "nobody had tagged this picture here: it votes from now on"
+    against = [tag for tag in report.step.removed if tag not in report.unknown_tags]
+    speaks = f", but speaks against {', '.join(against)} near it" * bool(against)
+    return f"nobody has said what this picture shows: it does not vote{speaks}"
