@@ -42,6 +42,7 @@ __all__ = [
     "load_own_index",
     "member_of",
     "own_index_folder",
+    "renewed_with",
     "save_learner",
     "tells_enough",
     "trained_folder",
@@ -177,6 +178,25 @@ def brought_by(learners: Mapping[str, Mapping[str, Any]], name: str) -> str | No
         if member is not None and all(member[fact] == learners[name][fact] for fact in facts):
             return mixing
     return None
+
+
+def renewed_with(learners: Mapping[str, Mapping[str, Any]], name: str) -> str:
+    """Return what to train for answers to know what is new since a learner was trained.
+
+    Parameters
+    ----------
+    learners : mapping
+        Those of a manifest.
+    name : str
+
+    Returns
+    -------
+    str
+        The learner that answers, where it mixes that one: it holds a copy of its own, and a
+        training of the member alone would not reach it. Else the learner itself.
+    """
+    best = best_learner(learners)
+    return best if name in learners[best].get("members", {}) else name
 
 
 def check_known(learners: Mapping[str, Mapping[str, Any]], name: str) -> None:

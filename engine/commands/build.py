@@ -7,9 +7,9 @@ import click
 
 from engine.cli import EXIT_INTERRUPTED
 from engine.commands.options import device_option, json_option, workspace_option
-from engine.commands.wording import counted, learners_dropped, tags_not_answered
+from engine.commands.wording import counted, learners_dropped, listed, tags_not_answered
 from engine.results import BuildReport, refusal_counts
-from engine.trained import is_outdated
+from engine.trained import is_outdated, renewed_with
 from indexing.corpora import READERS
 from indexing.errors import RefusalReason
 
@@ -96,15 +96,24 @@ def summary(report: BuildReport) -> str:
 
 def _trained(report: BuildReport) -> list[str]:
     """Return what became of the trained learners, as far as somebody should know."""
-    lines = learners_dropped(report.dropped)
+    lacking: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    outdated: dict[tuple[str, int, int], list[str]] = {}
     for name, entry in report.learners.items():
-        lines += tags_not_answered(name, entry)
+        train = renewed_with(report.learners, name)
+        if tags := tuple(entry.get("new_tags", ())):
+            lacking.setdefault((train, tags), []).append(name)
         if is_outdated(entry):
-            have = "has" if entry["n_changed"] == 1 else "have"
-            lines.append(
-                f"{counted(entry['n_changed'], 'vote')} {have} changed since {name} was trained "
-                f"on {entry['trained_on']['pictures']:,}: 'engine train {name}' again"
-            )
+            changed = entry["n_changed"], entry["trained_on"]["pictures"]
+            outdated.setdefault((train, *changed), []).append(name)
+    lines = learners_dropped(report.dropped)
+    lines += [tags_not_answered(names, tags, train) for (train, tags), names in lacking.items()]
+    for (train, n_changed, n_pictures), names in outdated.items():
+        have = "has" if n_changed == 1 else "have"
+        were = "was" if len(names) == 1 else "were"
+        lines.append(
+            f"{counted(n_changed, 'vote')} {have} changed since {listed(names)} {were} trained on "
+            f"{n_pictures:,}: 'engine train {train}' again"
+        )
     return lines
 
 

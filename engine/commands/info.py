@@ -15,7 +15,7 @@ from engine.commands.wording import (
     tags_not_answered,
 )
 from engine.sheets import check_writable, write_whole
-from engine.trained import is_outdated, is_trained, tells_enough
+from engine.trained import is_outdated, is_trained, renewed_with, tells_enough
 
 if TYPE_CHECKING:
     from engine.reliability import Reliability
@@ -106,7 +106,12 @@ def _lines(facts: dict[str, Any]) -> list[str]:
     if facts["answers_with"] is None:
         return [*lines, "learners   none answers: no picture has a tag"]
     for name, learner in facts["learners"].items():
-        lines += _learner_lines(name, learner, is_best=name == facts["answers_with"])
+        lines += _learner_lines(
+            name,
+            learner,
+            renewed_with(facts["learners"], name),
+            is_best=name == facts["answers_with"],
+        )
     return lines
 
 
@@ -123,8 +128,11 @@ def _correction_lines(corrections: dict[str, int]) -> list[str]:
     ]
 
 
-def _learner_lines(name: str, learner: dict[str, Any], *, is_best: bool) -> list[str]:
-    """Return what is to be said of one learner, the lines after the first indented."""
+def _learner_lines(name: str, learner: dict[str, Any], train: str, *, is_best: bool) -> list[str]:
+    """Return what is to be said of one learner, the lines after the first indented.
+
+    `train` is the learner whose training brings in what is new.
+    """
     answers = "; answers unless another is named" * is_best
     if not is_trained(learner):
         params = ", ".join(f"{key} {value}" for key, value in learner["params"].items())
@@ -149,25 +157,28 @@ def _learner_lines(name: str, learner: dict[str, Any], *, is_best: bool) -> list
             "bytes a picture"
         )
     if learner["n_changed"]:
-        again = f": 'engine train {name}' again" * is_outdated(learner)
+        again = f": 'engine train {train}' again" * is_outdated(learner)
         have = "has" if learner["n_changed"] == 1 else "have"
         votes = counted(learner["n_changed"], "vote")
         lines.append(f"{'':<10} {votes} {have} changed since{again}")
-    lines += [f"{'':<10} {line}" for line in tags_not_answered(name, learner)]
+    if tags := learner.get("new_tags"):
+        lines.append(f"{'':<10} {tags_not_answered([name], tags, train)}")
     lines += [
         f"{'':<10} {line}"
         for member, entry in learner.get("members", {}).items()
-        for line in _member_lines(member, entry)
+        for line in _member_lines(member, entry, name)
     ]
     return lines
 
 
-def _member_lines(name: str, member: dict[str, Any]) -> list[str]:
+def _member_lines(name: str, member: dict[str, Any], mixing: str) -> list[str]:
     """Return what is to be said of a learner that another one mixes."""
     after = member["held_out"]["after"]
     figures = ", ".join(f"{title} {percent(after[key])}" for key, title in TITLES.items())
-    return [
+    lines = [
         f"mixes {name}, weight {member['weight']:.2f}: alone {figures}",
         *(f"  {line}" for line in settings_lines(member["params"], member["told"], "")),
-        *(f"  {line}" for line in tags_not_answered(name, member)),
     ]
+    if tags := member.get("new_tags"):
+        lines.append(f"  {tags_not_answered([name], tags, mixing)}")
+    return lines

@@ -2,13 +2,14 @@
 
 import json
 import textwrap
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 __all__ = [
     "TITLES",
     "counted",
     "learners_dropped",
+    "listed",
     "percent",
     "settings_lines",
     "tags_not_answered",
@@ -72,20 +73,35 @@ def learners_dropped(dropped: Mapping[str, str]) -> list[str]:
     ]
 
 
-def tags_not_answered(name: str, entry: Mapping[str, Any]) -> list[str]:
-    """Return the line on the tags that a trained learner does not know, if there are any."""
-    tags = entry.get("new_tags", [])
-    if not tags:
-        return []
-    names = ", ".join(tags[:_MOST_NAMES])
+def tags_not_answered(names: Sequence[str], tags: Sequence[str], train: str) -> str:
+    """Return the line on tags that trained learners do not know.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The learners, one or more.
+    tags : sequence of str
+        What is new since they were trained, one or more.
+    train : str
+        The learner to train, for the answers to know them.
+    """
+    shown = ", ".join(tags[:_MOST_NAMES])
     if len(tags) > _MOST_NAMES:
-        names += f" and {len(tags) - _MOST_NAMES:,} more"
-    is_new = (
-        "is new since {0} was trained, and is"
-        if len(tags) == 1
-        else ("are new since {0} was trained, and are")
+        shown += f" and {len(tags) - _MOST_NAMES:,} more"
+    are = "is" if len(tags) == 1 else "are"
+    were, them = ("was", "it") if len(names) == 1 else ("were", "them")
+    return (
+        f"{counted(len(tags), 'tag')} {are} new since {listed(names)} {were} trained, and {are} "
+        f"not answered by {them}: {shown}; engine train {train}"
     )
-    return [
-        f"{counted(len(tags), 'tag')} {is_new.format(name)} not answered by it: {names}; "
-        f"engine train {name}"
-    ]
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as a sentence lists them.
+
+    Examples
+    --------
+    >>> listed(["knn"]), listed(["knn", "heads", "words"])
+    ('knn', 'knn, heads and words')
+    """
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

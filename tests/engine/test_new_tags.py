@@ -8,7 +8,7 @@ from engine.cli import cli
 from engine.commands.build import summary
 from engine.commands.wording import tags_not_answered
 from learners.table import learner_class
-from tests.engine.conftest import COLORS, write_picture
+from tests.engine.conftest import COLORS, PARAMS, write_picture
 
 pytestmark = pytest.mark.usefixtures("stand_ins")
 
@@ -45,9 +45,38 @@ def test_a_new_tag_is_named_by_build_and_info(built, library):
 
 
 def test_many_new_tags_are_counted():
-    (line,) = tags_not_answered("heads", {"new_tags": list("abcdefgh")})
-    assert line.startswith("8 tags are new since heads was trained")
-    assert line.endswith(": a, b, c, d, e and 3 more; engine train heads")
+    line = tags_not_answered(["heads", "words"], list("abcdefgh"), "hybrid")
+    assert line.startswith("8 tags are new since heads and words were trained, and are not")
+    assert line.endswith(" answered by them: a, b, c, d, e and 3 more; engine train hybrid")
+
+
+def test_where_a_mixture_answers_its_training_is_advised(trained, library):
+    assert trained.info()["answers_with"] == "hybrid"
+    (library / "red0.png.txt").write_text("Wombat")
+    means = (
+        "1 tag is new since means was trained, and is not answered by it: Wombat; "
+        "engine train hybrid"
+    )
+    assert [line for line in summary(trained.build()).splitlines() if " new since" in line] == [
+        means
+    ]
+    info = CliRunner().invoke(cli, ["info", "-w", str(trained.root)]).stdout.splitlines()
+    # Of the learner by itself, and of the copy that the hybrid holds.
+    assert [line.strip() for line in info if " new since" in line] == [means, means]
+    trained.train(params=PARAMS)
+    assert "is new since" not in summary(trained.build())
+    info = CliRunner().invoke(cli, ["info", "-w", str(trained.root)]).stdout
+    assert "is new since" not in info
+
+
+def test_where_many_votes_have_changed_one_training_is_advised(trained, library):
+    for i in range(6):
+        (library / f"red{i}.png.txt").write_text("Blue")
+    lines = [line for line in summary(trained.build()).splitlines() if " votes have" in line]
+    assert lines == [
+        "6 votes have changed since hybrid, fading, turned and means were trained on 24: 'engine "
+        "train hybrid' again"
+    ]
 
 
 def test_learners_say_whether_they_answer_new_tags():
