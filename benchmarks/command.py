@@ -12,11 +12,13 @@ from typing import Any
 import click
 
 from engine.commands.options import device_option, json_option
+from engine.stopping import stoppable
 
 __all__ = ["bench"]
 
 _DEFAULT_OUT = Path("bench-results")
 _SECONDS_SHOWN = 0.1
+_STOPPED = "Stopped: the results that are done are kept; run the same command again to go on."
 
 
 def _names(context: click.Context, parameter: click.Parameter, text: str | None) -> Any:
@@ -144,13 +146,8 @@ def bench(
         raise InputError(
             f"no method is left for {suite}; it runs {', '.join(opened.methods)}; choose among them"
         )
-    try:
-        with _CaseProgress() as cases:
-            lines = run_suite(opened, ready, dataset, found, folder, fresh=fresh, on_progress=cases)
-    except KeyboardInterrupt:
-        raise click.ClickException(
-            "stopped; the results that are done are kept; run the same command again to go on"
-        ) from None
+    with stoppable(lambda: _STOPPED), _CaseProgress() as cases:
+        lines = run_suite(opened, ready, dataset, found, folder, fresh=fresh, on_progress=cases)
     if as_json:
         for line in lines:
             click.echo(json.dumps(line, ensure_ascii=False))

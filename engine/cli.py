@@ -6,9 +6,10 @@ import sys
 
 import click
 
+from engine.stopping import EXIT_INTERRUPTED, last_of_the_process, stoppable
 from indexing.errors import ArtifactError, EngineError
 
-__all__ = ["EXIT_INTERRUPTED", "cli", "main"]
+__all__ = ["cli", "main"]
 
 _COMMANDS = {
     "build": "engine.commands.build:build",
@@ -21,7 +22,6 @@ _COMMANDS = {
 }
 # Commands of packages above this one, and of other people's, register here.
 _ENTRY_POINTS = "engine.commands"
-EXIT_INTERRUPTED = 130
 
 
 class _LazyGroup(click.Group):
@@ -83,7 +83,8 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; a known error is one line on stderr and exit code 1."""
     try:
-        code = cli.main(standalone_mode=False)
+        with last_of_the_process(), stoppable():
+            code = cli.main(standalone_mode=False)
     except click.exceptions.Exit as ending:
         sys.exit(ending.exit_code)
     except click.ClickException as error:

@@ -5,15 +5,17 @@ from pathlib import Path
 
 import click
 
-from engine.cli import EXIT_INTERRUPTED
 from engine.commands.options import device_option, json_option, workspace_option
 from engine.commands.wording import counted, learners_dropped, listed, tags_not_answered
 from engine.results import BuildReport, refusal_counts
+from engine.stopping import stoppable
 from engine.trained import is_outdated, renewed_with
 from indexing.corpora import READERS
 from indexing.errors import RefusalReason
 
 __all__ = ["build", "summary"]
+
+_STOPPED = "Stopped: what was finished is kept; run the same command again to go on."
 
 
 @click.command()
@@ -53,14 +55,8 @@ def build(
         format=format_, extractor=extractor, index=index, device=device, replace=replace
     )
     root = workspace_for_build(workspace)
-    try:
-        with ProgressBars() as progress:
-            report = build_workspace(root, pictures, settings, progress)
-    except KeyboardInterrupt:
-        click.echo(
-            "Stopped: what was finished is kept; run the same command again to go on.", err=True
-        )
-        raise click.exceptions.Exit(EXIT_INTERRUPTED) from None
+    with stoppable(lambda: _STOPPED), ProgressBars() as progress:
+        report = build_workspace(root, pictures, settings, progress)
     if as_json:
         click.echo(json.dumps(report.to_json(), ensure_ascii=False))
     else:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from engine.cli import EXIT_INTERRUPTED
 from engine.commands.options import device_option, json_option, workspace_option
 from engine.commands.wording import TITLES, counted, learners_dropped, percent, settings_lines
+from engine.stopping import stoppable
 from engine.trained import DECISIVE_FOR, tells_enough
 from engine.training_report import TrainingReport
 from learners.settings import parse_settings
@@ -164,19 +164,20 @@ def train(
     root = find_workspace(workspace)
     if exported is not None:
         check_exportable(learner, exported)
-    try:
-        with ProgressBars() as progress, progress.noting("learners.training"):
-            report = train_workspace(
-                root, learner, params, replace=replace, device=device, on_progress=progress
-            )
-    except KeyboardInterrupt:
-        click.echo(
-            "Stopped: the workspace answers as before, and the same command goes on."
-            if is_unfinished(root, learner)
-            else "Stopped: the workspace is as it was before.",
-            err=True,
+
+    def stopped() -> str:
+        if is_unfinished(root, learner):
+            return "Stopped: the workspace answers as before, and the same command goes on."
+        return "Stopped: the workspace is as it was before."
+
+    with (
+        stoppable(stopped),
+        ProgressBars() as progress,
+        progress.noting("learners.training"),
+    ):
+        report = train_workspace(
+            root, learner, params, replace=replace, device=device, on_progress=progress
         )
-        raise click.exceptions.Exit(EXIT_INTERRUPTED) from None
     if exported is not None:
         Workspace(root, device=device).export(learner, exported)
     if as_json:
