@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from engine.saying import PrecisionCut
     from engine.tagger import Tagger
     from engine.teaching import TeachReport
-    from engine.text_search import TextAnswer
+    from engine.text_answer import TextAnswer
     from indexing.catalogue import Catalogue, Entry
     from indexing.records import Corpus, Refusal
 

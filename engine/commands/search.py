@@ -14,7 +14,7 @@ from engine.results import SearchAnswer
 
 if TYPE_CHECKING:
     from engine.tagger import Tagger
-    from engine.text_search import TextAnswer
+    from engine.text_answer import TextAnswer
 
 __all__ = ["search", "table"]
 

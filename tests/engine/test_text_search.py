@@ -17,7 +17,7 @@ from engine.wording import TagNames, terms_of
 from indexing.errors import InputError
 from indexing.words.table import make_word_table
 from learners.words import WordVectors
-from tests.engine.conftest import COLORS, write_picture
+from tests.engine.conftest import COLORS, PARAMS, write_picture
 
 WORDS = {"red": [1, 0, 0], "green": [0, 1, 0], "blue": [0, 0, 1], "colour": [1, 1, 1]}
 WORDS |= {"crimson": [0.9, 0.1, 0], "sea": [0, 0.2, 1], "of": [1, 1, 0]}
@@ -106,6 +106,24 @@ def test_what_is_not_wanted_is_left_out_tagged_or_not(built):
     assert sorted(ids(answer)) == sorted(
         [f"blue{i}.png" for i in range(8)] + ["plain-blue0.png", "plain-blue1.png"]
     )
+
+
+@pytest.mark.usefixtures("mixing")
+@pytest.mark.parametrize("learner", ["fading", "means", "hybrid"])
+def test_a_tag_that_nothing_speaks_for_leaves_no_picture_out(built, learner):
+    """All four tags are among the five best of every picture."""
+    built.train(learner, PARAMS if learner == "hybrid" else None)
+    answer = built.search_text("colour", k=30, without=["green"], learner=learner)
+    assert answer.learner == learner
+    assert answer.excluded == 10
+    assert not [image_id for image_id in ids(answer) if "green" in image_id]
+
+
+def test_of_a_tag_that_no_indexed_picture_carries_the_best_are_left_out(built, tmp_path):
+    built.teach(write_picture(tmp_path / "new.png", COLORS["green"], seed=77), add=["Meadow"])
+    answer = built.search_text("colour", k=30, without=["meadow"])
+    assert 0 < answer.excluded <= 10
+    assert {"red0.png", "blue0.png", "plain-red0.png"} < set(ids(answer))
 
 
 def test_a_picture_and_words_find_what_is_like_both(built, tmp_path):
