@@ -325,7 +325,7 @@ def _settle(
     """Choose what is not given: the closed form first, then how many rounds go on from it."""
     widths = tuple(round(share * n_dims) for share in SUPERVISED_SHARES)
     middle = widths[len(widths) // 2]
-    n_tried = 0
+    n_tried, n_to_try = 0, len(folds) * (len(REGULARIZATIONS) + len(widths))
 
     def best(field: str, settled: MetricChoice, values: tuple[Any, ...]) -> MetricChoice:
         nonlocal n_tried
@@ -334,9 +334,12 @@ def _settle(
         tried = [replace(settled, **{field: value}) for value in values]
         means = []
         for one in tried:
-            report("metric: closed forms", n_tried, len(REGULARIZATIONS) + len(widths))
-            means.append(np.mean([fold.closed_form(one) for fold in folds] or [0.0]))
-            n_tried += 1
+            of_folds = [0.0] * max(1, len(folds))
+            for number, fold in enumerate(folds):
+                report("metric: closed forms", n_tried, n_to_try)
+                of_folds[number] = fold.closed_form(one)
+                n_tried += 1
+            means.append(np.mean(of_folds))
         return tried[int(np.argmax(means))]
 
     settled = replace(

@@ -41,6 +41,39 @@ def test_directions_solve_the_generalised_eigenproblem(
     np.testing.assert_allclose(projection.matrix * signs / scale, directions / scale, atol=1e-5)
 
 
+@pytest.mark.parametrize("n_dims", [1, 3, 4, 20])
+@pytest.mark.parametrize(("n_in", "n_tags"), [(8, 9), (5, 12), (12, 6), (14, 6)])
+def test_few_directions_of_many_are_the_first(n_in: int, n_tags: int, n_dims: int) -> None:
+    features, tags = drawn(n_images=400, n_in=n_in, n_tags=n_tags)
+    projection = fit_cca(features, tags, 0.2, n_dims)
+    directions, correlations = canonical_directions(features, tags.toarray(), 0.2)
+    width = min(n_dims, n_in, n_tags)
+    assert projection.matrix.shape == (n_in, width)
+    np.testing.assert_allclose(projection.correlations, correlations[:width], rtol=1e-5)
+    signs = np.sign(np.sum(projection.matrix * directions[:, :width], axis=0))
+    scale = np.abs(directions).max()
+    np.testing.assert_allclose(
+        projection.matrix * signs / scale, directions[:, :width] / scale, atol=1e-5
+    )
+
+
+def test_few_directions_of_many_are_told_from_rounding() -> None:
+    features, tags = drawn(n_images=400, n_in=12, n_tags=8)
+    alike = np.repeat(tags.toarray()[:, :2], 6, axis=1)
+    twos = TagMatrix.from_lists(range(400), [np.flatnonzero(y) for y in alike], 12)
+    assert fit_cca(features, twos, 0.2, 6).matrix.shape == (12, 2)
+    assert fit_cca(features, twos, 0.2).matrix.shape == (12, 2)
+
+
+def test_one_ridge_after_another_is_as_each_alone() -> None:
+    features, tags = drawn()
+    moments = Moments.of(features, tags)
+    for ridge, tag_ridge in ((0.1, TAG_RIDGE), (1.0, TAG_RIDGE), (0.1, 0.5)):
+        again = moments.cca(ridge, None, tag_ridge)
+        alone = Moments.of(features, tags).cca(ridge, None, tag_ridge)
+        np.testing.assert_array_equal(again.matrix, alone.matrix)
+
+
 def test_correlations_equal_those_of_an_independent_library() -> None:
     features, tags = drawn()
     projection = fit_cca(features, tags, 1e-9, 3, tag_regularization=1e-9)
