@@ -9,6 +9,7 @@ from engine.album import Album
 from engine.corrected import CorrectedPictures
 from engine.emission import Emission
 from engine.explain import Explainer
+from engine.facts import Facts
 from engine.neighborhood import Searchable
 from engine.queries import Query
 from engine.results import RankedTag
@@ -94,13 +95,8 @@ class Answering:
         """
         if not queries:
             return []
-        own_places = [self._tagged.places_of(query.content) for query in queries]
-        # A picture that the workspace knows does not vote for itself, nor do its copies.
-        own_groups = np.array(
-            [self._tagged.groups[places[0]] if places else -1 for places in own_places], np.int64
-        )
-        added, removed = self._pictures.facts([query.content for query in queries])
-        known = self._confirmed(own_places) | added
+        facts = Facts.of(self._pictures, [query.content for query in queries])
+        known, removed = facts.known, facts.removed
 
         def squares(framing: Framing) -> NDArray[np.uint8]:
             return np.stack([query.squares[framing] for query in queries])
@@ -108,7 +104,7 @@ class Answering:
         questions = Questions(
             self._tagged,
             vectors,
-            own_groups,
+            facts.own_groups,
             self._blocks,
             (known & ~removed) | self._given,
             squares,
@@ -125,11 +121,7 @@ class Answering:
             n_voters = tag_votes(ballots.weighing_one(), self._tagged.tags)
             if album is not None:
                 n_voters = np.broadcast_to(n_voters.sum(axis=0), n_voters.shape)
-        # Of a fact that no other picture speaks for, the number is none of the learner's: no vote
-        # is cast, or what the picture itself was taught has moved it.
-        is_unscored = confirmed & (
-            added & (alone != uncorrected) if n_voters is None else n_voters == 0
-        )
+        unscored = facts.unscored(n_voters, uncorrected, alone)
         probabilities = probabilities_of(self._learner, batch)
         if probabilities is not None:
             probabilities = heard.corrected(probabilities)
@@ -152,7 +144,7 @@ class Answering:
                         None if probabilities is None else float(probabilities[query, column])
                     ),
                     is_confirmed=bool(confirmed[query, column]),
-                    is_scored=not is_unscored[query, column],
+                    is_scored=not unscored[query, column],
                 )
                 for column in ranked[query, : most[query]].tolist()
                 if allowed[query, column]
@@ -174,10 +166,3 @@ class Answering:
             votes_of(self._learner, batch),
             questions.search(self._voters_index()),
         )
-
-    def _confirmed(self, own_places: Sequence[Sequence[int]]) -> NDArray[np.bool_]:
-        confirmed = np.zeros((len(own_places), self._tagged.tags.n_tags), bool)
-        for query, places in enumerate(own_places):
-            for place in places:
-                confirmed[query, self._tagged.tags.tags_of(place)] = True
-        return confirmed

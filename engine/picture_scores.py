@@ -7,7 +7,8 @@
     │   ├── scores.npy         float32 (n_tags, n_pictures)
     │   ├── ties.npy           the same, where equal scores are told apart
     │   ├── probabilities.npy  the same, where the learner is calibrated
-    │   └── given.npy          int32 (n_pictures, 5): the tags that each would get
+    │   ├── given.npy          int32 (n_pictures, 5): the best tags of each
+    │   └── unscored.npy       int64 (n, 2): pictures and their facts that nobody else speaks for
     ├── words-NAME-KEY/        where pictures lie in a space of words
     └── classes/               float16 (n_pictures, n_classes), where the network tells any
 
@@ -26,14 +27,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.facts import Facts
 from engine.pixels import StoredPixels
 from engine.saying import probabilities_of
-from engine.serving import Questions, Served
+from engine.serving import Questions, Served, voters_of
 from indexing.catalogue import Entry
 from indexing.extractors.cache import staged
 from indexing.pixels import Framing
 from indexing.store import WorkspaceStore
 from learners.ranking import rank_tags
+from learners.votes import tag_votes
 
 if TYPE_CHECKING:
     from engine.tagger import Tagger
@@ -47,7 +50,8 @@ N_GIVEN = 5
 
 _FOLDER = "scores"
 _SCORED_AT_ONCE = 512
-_FORMAT = 1
+_FORMAT = 2
+_BY_PICTURE = ("given", "unscored")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,11 +65,14 @@ class Asked:
         As :meth:`learners.base.TagLearner.tie_breaks`.
     probabilities : ndarray of float32, shape (n_queries, n_tags), or None
         None where the learner is not calibrated.
+    unscored : ndarray of bool, shape (n_queries, n_tags)
+        Facts whose score is not the learner's own (:meth:`engine.facts.Facts.unscored`).
     """
 
     scores: NDArray[np.float32]
     tie_breaks: tuple[NDArray[np.generic], ...]
     probabilities: NDArray[np.float32] | None
+    unscored: NDArray[np.bool_]
 
 
 def ask(
@@ -89,15 +96,19 @@ def ask(
         Gives the pictures as a learner wants to see them, uint8 (n_queries, size, size, 3).
     """
     tagged, learner = tagger.tagged, served.learner
-    places = [tagged.places_of(content) for content in contents]
-    own = np.array([tagged.groups[place[0]] if place else -1 for place in places], np.int64)
-    batch = Questions(tagged, vectors, own, tagger.blocks, squares=squares).batch(served)
-    heard = tagger.pictures.heard(learner, vectors, lambda: tagger.index)
-    probabilities = probabilities_of(learner, batch)
+    facts = Facts.of(tagger.pictures, contents)
+    batch = Questions(tagged, vectors, facts.own_groups, tagger.blocks, squares=squares).batch(
+        served
+    )
+    heard = tagger.pictures.heard(learner, vectors, lambda: tagger.voters_index)
+    uncorrected, probabilities = learner.predict_scores(batch), probabilities_of(learner, batch)
+    scores, ballots = heard.corrected(uncorrected), voters_of(learner, batch)
+    n_voters = None if ballots is None else tag_votes(ballots.weighing_one(), tagged.tags)
     return Asked(
-        scores=heard.corrected(learner.predict_scores(batch)),
+        scores=scores,
         tie_breaks=learner.tie_breaks(batch),
         probabilities=None if probabilities is None else heard.corrected(probabilities),
+        unscored=facts.unscored(n_voters, uncorrected, scores),
     )
 
 
@@ -116,6 +127,9 @@ class TagScores:
         In [0, 1]; None where the learner is not calibrated.
     given : ndarray of int32, shape (n_pictures, 5 or fewer)
         The best tags of each picture.
+    unscored : ndarray of int64, shape (n_unscored, 2)
+        Pictures, and tags that people gave them and nobody else speaks for: their scores are not
+        the learner's own.
     """
 
     learner: str
@@ -123,6 +137,7 @@ class TagScores:
     ties: NDArray[np.float32] | None
     probabilities: NDArray[np.float32] | None
     given: NDArray[np.int32]
+    unscored: NDArray[np.int64]
 
 
 class IndexedPictures:
@@ -164,6 +179,7 @@ class IndexedPictures:
             ties=arrays.get("ties"),
             probabilities=arrays.get("probabilities"),
             given=arrays["given"],
+            unscored=arrays["unscored"],
         )
 
     def directions(self, name: str, make: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
@@ -233,10 +249,15 @@ class IndexedPictures:
             for vectors in self.vectors():
                 part = contents[start : start + len(vectors)]
                 squares = partial(pixels, rows[start : start + len(vectors)])
-                start += len(vectors)
                 asked = ask(tagger, served, part, vectors, squares)
                 best = rank_tags(asked.scores, N_GIVEN, asked.tie_breaks).astype(np.int32)
-                chunk = {"scores": asked.scores, "given": best}
+                unscored = np.argwhere(asked.unscored) + np.array([start, 0])
+                start += len(vectors)
+                chunk: dict[str, NDArray[Any]] = {
+                    "scores": asked.scores,
+                    "given": best,
+                    "unscored": unscored,
+                }
                 if asked.tie_breaks and asked.tie_breaks[0].shape == asked.scores.shape:
                     chunk["ties"] = asked.tie_breaks[0].astype(np.float32)
                 if asked.probabilities is not None:
@@ -244,7 +265,7 @@ class IndexedPictures:
                 for key, array in chunk.items():
                     found.setdefault(key, []).append(array)
         return {
-            key: np.concatenate(parts) if key == "given" else np.concatenate(parts).T
+            key: np.concatenate(parts) if key in _BY_PICTURE else np.concatenate(parts).T
             for key, parts in found.items()
         }
 

@@ -14,19 +14,25 @@ class TextFound:
     ----------
     image_id, path : str
         Which picture; printable.
+    distance : float or None
+        Cosine distance to the picture that is searched with, in [0, 2]; 2 where an approximate
+        index has not found it. None where there is no such picture.
     scores : dict of str to float
-        What each word scores for it, on the scale of who scored it; a picture that is searched
-        with scores its cosine.
+        What each word scores for it, on the scale of who scored it; higher is better.
     confirmed : tuple of str
         Words that people gave it as tags.
+    unscored : tuple of str
+        Those that no other picture speaks for: the score is not the learner's own.
     tags : tuple of str or None
         What people typed for it; None where nobody has tagged it.
     """
 
     image_id: str
     path: str
+    distance: float | None
     scores: dict[str, float]
     confirmed: tuple[str, ...]
+    unscored: tuple[str, ...]
     tags: tuple[str, ...] | None
 
     def to_json(self) -> dict[str, Any]:
@@ -34,6 +40,7 @@ class TextFound:
         return {
             "image_id": self.image_id,
             "path": self.path,
+            "distance": None if self.distance is None else round(self.distance, 6),
             "scores": {word: round(score, 6) for word, score in self.scores.items()},
             "confirmed": list(self.confirmed),
             "tags": None if self.tags is None else list(self.tags),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TextSearch", "picture_to_resemble"]
 
-_PICTURE = "picture"
-"""What a picture that is searched with is called beside words."""
+_FARTHEST = 2.0
+"""Cosine distance of pictures that an approximate index does not find."""
 
 # A word that nobody has tagged with says a picture is of it: outright, or this far above others.
 _LEAST_OUTRIGHT = 0.1
@@ -36,26 +36,49 @@ _DEVIATIONS = 2.0
 
 @dataclass(frozen=True, eq=False)
 class _Evidence:
-    """What one word says of every picture: its keys, the most important first, higher is better."""
+    """What one word says of every picture, higher is better; those that people gave it come first.
+
+    Of facts that are `unscored`, the number is none of the learner's.
+    """
 
     word: str
     scores: NDArray[np.floating]
-    ties: NDArray[np.floating] | None
-    confirmed: NDArray[np.bool_]
     is_of: NDArray[np.bool_]
+    ties: NDArray[np.floating] | None = None
+    confirmed: NDArray[np.bool_] | None = None
+    unscored: NDArray[np.bool_] | None = None
 
-    def log_ranks(self) -> NDArray[np.float64]:
-        """Return the logarithm of each picture's rank; equals share the mean of theirs."""
-        ties = np.zeros(len(self.scores)) if self.ties is None else self.ties
-        keys = np.column_stack([self.confirmed, self.scores, ties])
-        order = np.lexsort(tuple(-key for key in keys.T[::-1]))
-        is_new = np.any(np.diff(keys[order], axis=0) != 0, axis=1)
-        group = np.concatenate([[0], np.cumsum(is_new)])
-        ranks = np.arange(1, len(order) + 1, dtype=np.float64)
-        means = np.bincount(group, ranks) / np.bincount(group)
-        logs = np.empty(len(order))
-        logs[order] = np.log(means[group])
-        return logs
+    @property
+    def keys(self) -> list[NDArray[Any]]:
+        """By what pictures are ordered, the most important first."""
+        return [key for key in (self.confirmed, self.scores, self.ties) if key is not None]
+
+    def is_confirmed(self, place: int) -> bool:
+        """Return whether people gave a picture the word."""
+        return self.confirmed is not None and bool(self.confirmed[place])
+
+    def is_scored(self, place: int) -> bool:
+        """Return whether the score of a picture is the learner's own."""
+        return self.unscored is None or not self.unscored[place]
+
+
+def _log_ranks(keys: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
+    """Return the logarithm of each picture's rank; equals share the mean of theirs.
+
+    Parameters
+    ----------
+    keys : sequence of ndarray, shape (n_pictures,)
+        The most important first; higher is better.
+    """
+    columns = np.column_stack(keys)
+    order = np.lexsort(tuple(-key for key in columns.T[::-1]))
+    is_new = np.any(np.diff(columns[order], axis=0) != 0, axis=1)
+    group = np.concatenate([[0], np.cumsum(is_new)])
+    ranks = np.arange(1, len(order) + 1, dtype=np.float64)
+    means = np.bincount(group, ranks) / np.bincount(group)
+    logs = np.empty(len(order))
+    logs[order] = np.log(means[group])
+    return logs
 
 
 def _stands_out(scores: NDArray[np.floating]) -> NDArray[np.bool_]:
@@ -175,12 +198,12 @@ class TextSearch:
                 "words that the word vectors hold are accepted; try other words"
             )
         evidence = [self._evidence(term) for term in wanted]
-        if like is not None:
-            evidence.insert(0, self._likeness(like))
+        distances = None if like is None else self._distances(like)
         excluded = np.zeros(len(self._pictures.entries), bool)
         for term in unwanted:
             excluded |= self._evidence(term).is_of
-        total = np.sum([one.log_ranks() for one in evidence], axis=0)
+        keys = [one.keys for one in evidence] + ([] if distances is None else [[-distances]])
+        total = np.sum([_log_ranks(one) for one in keys], axis=0)
         order = [place for place in np.argsort(total, kind="stable") if not excluded[place]][:k]
         vocabulary = self._tagger.tagged.vocabulary
         return TextAnswer(
@@ -191,16 +214,20 @@ class TextSearch:
             cancelled=tuple(t.text for t in wanted if any(map(t.means_the_same, unwanted))),
             excluded=int(excluded.sum()),
             learner=self._scored.learner if self._scored is not None else None,
-            results=tuple(self._found(int(place), evidence) for place in order),
+            results=tuple(self._found(int(place), evidence, distances) for place in order),
         )
 
-    def _found(self, place: int, evidence: Sequence[_Evidence]) -> TextFound:
+    def _found(
+        self, place: int, evidence: Sequence[_Evidence], distances: NDArray[np.float32] | None
+    ) -> TextFound:
         record = self._pictures.entries[place].record
         return TextFound(
             image_id=record.image_id,
             path=printable_path(record.path),
+            distance=None if distances is None else float(distances[place]),
             scores={one.word: float(one.scores[place]) for one in evidence},
-            confirmed=tuple(one.word for one in evidence if one.confirmed[place]),
+            confirmed=tuple(one.word for one in evidence if one.is_confirmed(place)),
+            unscored=tuple(one.word for one in evidence if not one.is_scored(place)),
             tags=record.tags,
         )
 
@@ -239,19 +266,22 @@ class TextSearch:
             else found.probabilities[column] >= LEAST_PROBABILITY
         )
         given = (found.given == column).any(axis=1) & is_likely
+        unscored = np.zeros(len(contents), bool)
+        unscored[found.unscored[found.unscored[:, 1] == column, 0]] = True
         return _Evidence(
             tag,
             scores,
-            None if found.ties is None else np.asarray(found.ties[column]),
-            confirmed,
-            confirmed | (given & ~removed),
+            is_of=confirmed | (given & ~removed),
+            ties=None if found.ties is None else np.asarray(found.ties[column]),
+            confirmed=confirmed,
+            unscored=unscored,
         )
 
     def _of_word(self, word: str) -> _Evidence:
         if self._tower is not None:
             parts = [self._tower.scores([word], part) for part in self._pictures.features()]
             scores = np.concatenate(parts)[:, 0]
-            return _Evidence(word, scores, None, np.zeros(len(scores), bool), _stands_out(scores))
+            return _Evidence(word, scores, _stands_out(scores))
         unseen = self._unseen_words()
         classes = self._pictures.class_probabilities()
         if self._directions is None:
@@ -259,21 +289,18 @@ class TextSearch:
             self._directions = indexed_directions(self._pictures, unseen, vocabulary, self._learner)
         scores = unseen.scores([word], self._directions, classes)[:, 0]
         outright = np.broadcast_to(unseen.outright([word], classes)[:, 0], scores.shape)
-        nobody = np.zeros(len(scores), bool)
         is_of = outright >= _LEAST_OUTRIGHT if outright.any() else _stands_out(scores)
-        return _Evidence(word, scores, None, nobody, is_of)
+        return _Evidence(word, scores, is_of)
 
-    def _likeness(self, like: Query) -> _Evidence:
-        """Return how much every picture looks like another."""
+    def _distances(self, like: Query) -> NDArray[np.float32]:
+        """Return how far every picture is from another, float32 (n_pictures,), in [0, 2]."""
         tagger = self._tagger
         rows = np.array([entry.row for entry in self._pictures.entries], np.int64)
         near = tagger.index.search(tagger.vectors([like]), max(1, tagger.index.n_images))
         is_found = near.rows[0] >= 0
-        cosines = np.full(len(rows), -1, np.float32)
-        places = np.searchsorted(rows, near.rows[0][is_found])
-        cosines[places] = 1 - near.distances[0][is_found]
-        nobody = np.zeros(len(rows), bool)
-        return _Evidence(_PICTURE, cosines, None, nobody, nobody)
+        distances = np.full(len(rows), _FARTHEST, np.float32)
+        distances[np.searchsorted(rows, near.rows[0][is_found])] = near.distances[0][is_found]
+        return distances
 
     def _tag_scores(self) -> TagScores:
         if self._scored is None:

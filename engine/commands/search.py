@@ -126,7 +126,7 @@ def table(answer: SearchAnswer) -> str:
         return f"{answer.query}\n  not searched: {answer.error}"
     lines = [answer.query]
     for found in answer.results:
-        lines.append(f"  {found.distance:.3f}  {found.image_id}  ({_tags(found.tags)})")
+        lines.append(f"  {_distance(found.distance)}  {found.image_id}  ({_tags(found.tags)})")
     return "\n".join(lines)
 
 
@@ -134,14 +134,21 @@ def _word_table(answer: "TextAnswer") -> str:
     """Return what was found by words, for people; a tag that people gave is starred."""
     lines = [answer.query]
     for found in answer.results:
-        scores = "  ".join(
-            f"{word} {score:.3f}{'*' * (word in found.confirmed)}"
+        measures = [] if found.distance is None else [_distance(found.distance)]
+        measures += [
+            f"{word} {'    -' if word in found.unscored else format(score, '.3f')}"
+            f"{'*' * (word in found.confirmed)}"
             for word, score in found.scores.items()
-        )
-        lines.append(f"  {scores}  {found.image_id}  ({_tags(found.tags)})")
+        ]
+        lines.append(f"  {'  '.join(measures)}  {found.image_id}  ({_tags(found.tags)})")
     if not answer.results:
         lines.append("  no picture")
     return "\n".join(lines)
+
+
+def _distance(distance: float) -> str:
+    """Return a distance as what it is: beside scores it is read the other way round."""
+    return f"distance {distance:.3f}"
 
 
 def _taken_for(answer: "TextAnswer") -> list[str]:

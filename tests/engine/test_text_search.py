@@ -1,6 +1,7 @@
 """Search by words: tags in any form, words nobody has used, pictures beside words, exclusions."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -130,13 +131,62 @@ def test_a_picture_and_words_find_what_is_like_both(built, tmp_path):
     new = write_picture(tmp_path / "new.png", COLORS["blue"], seed=77)
     answer = built.search_text("", k=10, like=new, without=["red"])
     assert all("blue" in image_id for image_id in ids(answer))
-    assert set(answer.results[0].scores) == {"picture"}
+    assert answer.results[0].scores == {}
     both = built.search_text("green", k=30, like=new)
     assert both.query == f"{new} + green"
-    logs = {found.image_id: found.scores for found in both.results}
-    assert logs["blue0.png"]["picture"] > logs["green0.png"]["picture"]
+    far = {found.image_id: found.distance for found in both.results}
+    alone = {found.image_id: found.distance for found in next(built.search([new], k=30)).results}
+    assert far == pytest.approx(alone, abs=1e-6)
+    assert far["blue0.png"] < far["green0.png"]
+    assert {found.distance for found in built.search_text("green").results} == {None}
     with pytest.raises(InputError, match="no such file"):
         built.search_text("green", like=tmp_path / "gone.png")
+
+
+@pytest.fixture
+def lines(built):
+    def run(*arguments):
+        command = ["search", *map(str, arguments), "-k", "30", "-w", str(built.root)]
+        return CliRunner().invoke(cli, command, catch_exceptions=False).stdout.splitlines()[1:]
+
+    return run
+
+
+def test_the_table_tells_distances_from_scores(built, library, lines, tmp_path):
+    new = write_picture(tmp_path / "new.png", COLORS["blue"], seed=77)
+    far = r"  distance \d\.\d{3}"
+    assert all(re.fullmatch(far + r"  \S+.png  \(.*\)", line) for line in lines(new))
+    both = lines(new, "--text", "blue")
+    assert all(re.fullmatch(far + r"  blue \d\.\d{3}\*?  \S+.png  \(.*\)", line) for line in both)
+    # A word of that name is a word.
+    (library / "blue0.png.txt").write_text("Picture")
+    built.build()
+    (named,) = [line for line in lines(new, "--text", "picture") if "  blue0.png" in line]
+    assert re.fullmatch(far + r"  picture     -\*  blue0.png  \(Picture\)", named)
+
+
+@pytest.mark.usefixtures("stand_ins")
+def test_a_fact_that_no_other_picture_speaks_for_has_no_score_in_the_table(built, library, lines):
+    (library / "green0.png.txt").write_text("Odd")
+    built.build()
+    built.train("means")
+    built.teach(library / "green1.png", add=["Even"])
+    for text, learner, name, shown in (
+        ("odd", "knn", "green0.png", "    -*"),
+        ("even", "knn", "green1.png", "    -*"),
+        # One that does not vote scores its own all the same, unless it was taught.
+        ("odd", "means", "green0.png", "1.000*"),
+        ("even", "means", "green1.png", "    -*"),
+    ):
+        first, *others = lines("--text", text, "--learner", learner)
+        assert first.startswith(f"  {text} {shown}  {name}  (")
+        assert not [line for line in others if " -" in line]
+        # As engine tag has it.
+        (answer,) = built.tag([library / name], learner=learner)
+        (fact,) = [ranked for ranked in answer.tags if ranked.tag.casefold() == text]
+        assert fact.is_scored == ("-" not in shown)
+    found = built.search_text("odd", k=1, learner="knn").results[0].to_json()
+    assert found["scores"] == {"odd": 0.0}
 
 
 def test_scores_are_kept_and_go_with_their_generation(built, library, monkeypatch):
