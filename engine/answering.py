@@ -18,8 +18,7 @@ from engine.serving import Questions, Served, voters_of, votes_of
 from indexing.errors import InputError
 from indexing.pixels import Framing
 from learners.ranking import rank_tags
-from learners.votes import tag_votes
-from learners.voting import NeighborVoting
+from learners.votes import Voters, tag_votes
 
 __all__ = ["Answering"]
 
@@ -62,7 +61,7 @@ class Answering:
         explainer: Explainer | None = None,
         given: NDArray[np.bool_] | None = None,
     ) -> None:
-        if emission.min_voters and not isinstance(served.learner, NeighborVoting):
+        if emission.min_voters and served.voting is None:
             raise InputError(
                 f"the learner {served.learner.name!r} has no voters to be counted; --min-voters is "
                 "accepted for learners that vote; leave it out, or name one with --learner knn"
@@ -70,6 +69,7 @@ class Answering:
         self._least = least_probability(served.learner, emission)
         self._served = served
         self._learner = served.learner
+        self._votes = served.voting is served
         self._pictures = pictures
         self._tagged = pictures.tagged
         self._voters_index = voters_index
@@ -114,20 +114,21 @@ class Answering:
         heard = self._pictures.heard(self._learner, vectors, self._voters_index)
         alone = heard.corrected(uncorrected)
         scores = alone if album is None else album.scores(alone)
-        ballots = voters_of(self._learner, batch)
         confirmed = known & ~self._given
+        ballots = self._ballots(questions)
         n_voters = None
         if ballots is not None:
             n_voters = tag_votes(ballots.weighing_one(), self._tagged.tags)
             if album is not None:
                 n_voters = np.broadcast_to(n_voters.sum(axis=0), n_voters.shape)
-        unscored = facts.unscored(n_voters, uncorrected, alone)
+        unscored = facts.unscored(n_voters if self._votes else None, uncorrected, alone)
         probabilities = probabilities_of(self._learner, batch)
         if probabilities is not None:
             probabilities = heard.corrected(probabilities)
             if album is not None:
                 probabilities = album.probabilities(probabilities)
-        emitted = self._emission.allows(scores, n_voters, probabilities, self._least)
+        counted = n_voters if self._votes or self._emission.min_voters else None
+        emitted = self._emission.allows(scores, counted, probabilities, self._least)
         allowed = confirmed | (emitted & ~removed & ~self._given)
         n_given = int(np.count_nonzero(self._given))
         quantities = quantities_of(self._learner, batch, confirmed, n_given)
@@ -156,9 +157,6 @@ class Answering:
         sources = self._learner.sources(batch) | heard.sources(uncorrected)
         if album is not None:
             sources["together"] = scores - alone
-        voting = self._served.voting
-        if voting is not None and voting is not self._served:
-            ballots = voters_of(voting.learner, questions.batch(voting))
         return self._explainer(
             answers,
             ballots,
@@ -166,3 +164,14 @@ class Answering:
             votes_of(self._learner, batch),
             questions.search(self._voters_index()),
         )
+
+    def _ballots(self, questions: Questions) -> Voters | None:
+        """Return who votes on each query: the learner's voters, or those of one that it mixes.
+
+        The latter speak through the score; they are looked at only to be counted or shown.
+        """
+        voting = self._served.voting
+        is_asked = self._votes or self._emission.min_voters or self._explainer is not None
+        if voting is None or not is_asked:
+            return None
+        return voters_of(voting.learner, questions.batch(voting))

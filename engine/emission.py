@@ -37,7 +37,8 @@ class Emission:
         All tags at which this share was right on pictures that the learner had not seen, in
         (0, 1]. With ``top``, of those.
     min_voters : int, default=0
-        Only tags that at least so many voters carry.
+        Only tags that at least so many voters carry: the learner's, or, where it mixes others,
+        those of the member that explain its answers.
     default_top : int, default=5
 
     Notes
@@ -116,7 +117,8 @@ class Emission:
         ----------
         scores : ndarray of float32, shape (n_queries, n_tags)
         n_voters : ndarray of float32, shape (n_queries, n_tags), or None
-            How many voters carry each tag; None where there are no voters.
+            How many voters carry each tag; None where there are none, or where those of a
+            member are not to be counted.
         probabilities : ndarray of float32, shape (n_queries, n_tags), or None
             None where nothing is calibrated.
         least : float or None

@@ -162,6 +162,11 @@ class Served:
         return {framing_of(learner) for learner in learners if Needs.PIXELS in learner.needs}
 
     @property
+    def reads_tags(self) -> bool:
+        """Whether the learner, or one that it mixes, reads tags that pictures come with."""
+        return any(Needs.TAGS in one.learner.needs for one in (self, *self.members.values()))
+
+    @property
     def voting(self) -> "Served | None":
         """Whose voters explain an answer: the learner's own, or the weightiest member's."""
         if isinstance(self.learner, NeighborVoting):

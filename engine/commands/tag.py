@@ -32,6 +32,8 @@ _NO_WORKSPACE = (
     "own tags, and who voted: engine build PICTURES"
 )
 
+_READS_TAGS = "multimodal"
+
 
 @click.command(short_help="Tag pictures in your own vocabulary.")
 @picture_arguments
@@ -58,7 +60,7 @@ _NO_WORKSPACE = (
     type=click.IntRange(min=0),
     default=0,
     metavar="N",
-    help="Only tags that at least N voters carry.",
+    help="Only tags that at least N voters carry, of those that --explain shows.",
 )
 @click.option(
     "--learner",
@@ -178,10 +180,12 @@ def _answers(
     together: bool,
     given: Sequence[str],
 ) -> Iterator[TagAnswer]:
-    """Ask a workspace, and say first what a wanted precision costs."""
+    """Ask a workspace, and say first what a wanted precision costs, and what is not heard."""
     precision = emission.precision
     if precision is not None:
         click.echo(cost_of_precision(precision, tagger.precision_cut(precision, learner)), err=True)
+    if given and not tagger.served(learner).reads_tags:
+        click.echo(_only_left_out(tagger, learner), err=True)
     return tagger.tag(
         images,
         learner=learner,
@@ -189,6 +193,18 @@ def _answers(
         explain=explain,
         together=together,
         given=given,
+    )
+
+
+def _only_left_out(tagger: "Tagger", learner: str | None) -> str:
+    """Return that a learner does not read what is given, and which one does."""
+    name, _ = tagger.learner(learner)
+    to_train = f"'engine train {_READS_TAGS}', then " * (
+        _READS_TAGS not in tagger.manifest["learners"]
+    )
+    return (
+        f"{name} does not read tags: those given are left out, and change nothing else; to ask one "
+        f"that reads them: {to_train}--learner {_READS_TAGS}"
     )
 
 

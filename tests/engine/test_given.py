@@ -159,6 +159,30 @@ def test_the_command_takes_tags_and_explains_what_they_added(built, engine, new)
     assert "'--given': ' ,' names none; words with commas between them are" in refused.stderr
 
 
+def test_learners_that_read_no_tags_say_so_and_who_does(built, engine, new):
+    def told(learner, *arguments):
+        result = engine("tag", new, "--learner", learner, *arguments)
+        assert result.exit_code == 0, result.output
+        return result.stderr.splitlines()
+
+    says = (
+        "knn does not read tags: those given are left out, and change nothing else; to ask one "
+        "that reads them: "
+    )
+    train = "'engine train multimodal', then --learner multimodal"
+    assert told("knn", "--given", "green") == [says + train]
+    built.train("multimodal")
+    assert told("knn", "--given", "green") == [f"{says}--learner multimodal"]
+    assert told("knn") == told("multimodal", "--given", "green") == []
+
+
+@pytest.mark.parametrize(("members", "reads"), [("knn,heads", False), ("knn,multimodal", True)])
+def test_a_learner_that_mixes_others_reads_what_they_read(built, engine, new, members, reads):
+    built.train(params={"members": members})
+    result = engine("tag", new, "--learner", "hybrid", "--given", "green")
+    assert ("hybrid does not read tags" in result.stderr) is not reads
+
+
 def test_what_was_trained_reads_new_tags_after_a_build(built, library, new, settings):
     built.train("multimodal", {"form": "layers", "epochs": 2, "n_tag_units": 8})
     sidecar = library / "green0.png.txt"

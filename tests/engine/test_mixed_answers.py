@@ -151,6 +151,29 @@ def test_the_voters_are_those_of_a_member(even, new):
     assert any("  p 0." in line or "  p 1." in line for line in lines)
 
 
+def test_the_voters_that_are_counted_are_those_that_explain(even, new):
+    def said(**emission):
+        wanted = Emission(**emission)
+        (answer,) = even.tag([new], learner="hybrid", explain=True, emission=wanted)
+        return {ranked.tag: len(ranked.voters) for ranked in answer.tags}
+
+    everything = said(top=4)
+    fewest, most = min(everything.values()), max(everything.values())
+    assert fewest < most
+    for n in (fewest + 1, most):
+        assert said(top=4, min_voters=n) == {tag: v for tag, v in everything.items() if v >= n}
+    assert said(min_voters=most + 1) == {}
+    command = ["tag", str(new), "--min-voters", str(most + 1), "-w", str(even.root)]
+    assert CliRunner().invoke(cli, command).stdout == f"{new}  (hybrid)\n  no tag\n"
+
+
+def test_where_no_voter_is_heeded_none_is_counted(trained, new):
+    weighed(trained, ("means",), gate=0.0)
+    with pytest.raises(InputError, match="'hybrid' has no voters to be counted; --min-voters is"):
+        list(trained.tag([new], learner="hybrid", emission=Emission(min_voters=1)))
+    assert next(trained.tag([new], learner="hybrid")).tags
+
+
 def test_the_hybrid_hears_of_corrections_through_its_members(even, new, tmp_path):
     near = write_picture(tmp_path / "near.png", COLORS["green"], seed=5_001)
 
