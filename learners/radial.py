@@ -22,9 +22,6 @@ __all__ = [
 # Activations held at a time: 64 MB as float64.
 _CHUNK_VALUES = 1 << 23
 
-# Values of the centres worked on at a time: 2 MB as float64.
-_CACHED_VALUES = 1 << 18
-
 # How sharply an estimate outside [0, 1] is bent back into it.
 _SHARPNESS = 50.0
 
@@ -40,9 +37,17 @@ class RadialUnits:
 
     Parameters
     ----------
-    centers : ndarray of float32, shape (n_units, n_dims)
+    centers : ndarray of float, shape (n_units, n_dims)
+        Of values that float32 holds; they are kept as float64.
     width : float
         The :math:`w`, above 0.
+
+    Notes
+    -----
+    A distance is a small difference of large numbers: computed in float32, scores of one picture
+    in ten thousand parts would be off by one. To widen the centres whenever a picture is asked
+    about takes three quarters of its time, so they stay wide, in twice the memory: 77 MB for
+    4,500 pictures of 2,136 values.
 
     Examples
     --------
@@ -51,16 +56,19 @@ class RadialUnits:
     array([[1.   , 0.368]])
     """
 
-    centers: NDArray[np.float32]
+    centers: NDArray[np.floating]
     width: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "centers", np.asarray(self.centers, np.float64))
 
     @property
     def n_units(self) -> int:
         """Number of units."""
         return len(self.centers)
 
-    def __call__(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the activations, float64 (n_images, n_units), of float32 (n_images, n_dims).
+    def __call__(self, features: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return the activations, float64 (n_images, n_units), of float (n_images, n_dims).
 
         Raises
         ------
@@ -73,27 +81,28 @@ class RadialUnits:
                 f"features of shape {features.shape} for units of {n_dims} values; "
                 f"(n, {n_dims}) is accepted; give what they were fitted on"
             )
-        # A distance is a small difference of large numbers: float32 would leave 3 digits. Few
-        # centres are widened at a time, which then stay in the processor's cache.
-        exact = features.astype(np.float64)  # (n_images, n_dims)
-        nearness = np.empty((len(features), self.n_units))
-        for part in _chunks(self.n_units, n_dims, _CACHED_VALUES):
-            centers = self.centers[part].astype(np.float64)
-            np.matmul(exact, centers.T, out=nearness[:, part])
-            nearness[:, part] -= np.einsum("ij,ij->i", centers, centers) / 2
+        exact = np.asarray(features, np.float64)  # (n_images, n_dims)
+        nearness: NDArray[np.float64] = exact @ self.centers.T  # (n_images, n_units)
+        nearness -= self._half_squares
         nearness -= np.einsum("ij,ij->i", exact, exact)[:, None] / 2
         np.minimum(nearness, 0, out=nearness)  # minus half of the squared distances
         nearness *= 2 / self.width**2
         return np.exp(nearness, out=nearness)
 
+    @cached_property
+    def _half_squares(self) -> NDArray[np.float64]:
+        """Half of the squared length of each centre, float64 (n_units,)."""
+        return np.asarray(np.einsum("ij,ij->i", self.centers, self.centers) / 2)
+
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return the arrays that :meth:`from_arrays` takes."""
-        return {"centers": self.centers, "width": np.asarray(self.width, np.float64)}
+        centers = self.centers.astype(np.float32)
+        return {"centers": centers, "width": np.asarray(self.width, np.float64)}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> "RadialUnits":
         """Rebuild the units."""
-        centers = np.asarray(arrays["centers"], dtype=np.float32)
+        centers = np.asarray(arrays["centers"], np.float64)
         return cls(centers, float(np.asarray(arrays["width"], dtype=np.float64)))
 
 
@@ -141,7 +150,7 @@ def fit_radial_units(
     spread = float(features.var(axis=0, dtype=np.float64).sum()) if n_images else 0.0
     # Pictures that are all alike have no spread; any width tells them from others.
     width = scale * np.sqrt(spread) if spread > 0 else scale
-    return RadialUnits(np.array(features[chosen], dtype=np.float32), float(width))
+    return RadialUnits(features[chosen].astype(np.float64), float(width))
 
 
 class LeastSquares:
@@ -159,7 +168,7 @@ class LeastSquares:
     Parameters
     ----------
     units : RadialUnits
-    features : ndarray of float32, shape (n_images, n_dims)
+    features : ndarray of float, shape (n_images, n_dims)
     regularization : float
         The :math:`\lambda`, above 0.
 
@@ -179,7 +188,7 @@ class LeastSquares:
     """
 
     def __init__(
-        self, units: RadialUnits, features: NDArray[np.float32], regularization: float
+        self, units: RadialUnits, features: NDArray[np.floating], regularization: float
     ) -> None:
         from scipy.linalg import cho_factor
 

@@ -21,7 +21,7 @@ def drawn(n_images: int = 60, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return features, features @ rng.normal(size=(4, 3)) > 0.3
 
 
-def test_activations_equal_the_literal_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_activations_equal_the_literal_loop() -> None:
     features, _ = drawn()
     units = fit_radial_units(features[:7], 7, scale=1.5)
     spread = np.mean([np.sum((x - features[:7].mean(axis=0)) ** 2) for x in features[:7]])
@@ -29,8 +29,17 @@ def test_activations_equal_the_literal_loop(monkeypatch: pytest.MonkeyPatch) -> 
     exact = features.astype(np.float64).tolist()
     expected = [[heads.nearness(x, c, units.width) for c in exact[:7]] for x in exact]
     np.testing.assert_allclose(units(features), expected, rtol=1e-12)
-    monkeypatch.setattr(learners.radial, "_CACHED_VALUES", 3 * 4)
-    np.testing.assert_allclose(units(features), expected, rtol=1e-12)
+
+
+def test_centers_lie_on_disk_as_they_came_and_say_the_same() -> None:
+    features, _ = drawn()
+    units = fit_radial_units(features[:7], 7)
+    arrays = units.to_arrays()
+    assert arrays["centers"].dtype == np.float32
+    np.testing.assert_array_equal(arrays["centers"], features[:7])
+    np.testing.assert_array_equal(RadialUnits.from_arrays(arrays)(features), units(features))
+    narrow = RadialUnits(features[:7], units.width)
+    np.testing.assert_array_equal(narrow(features), units(features))
 
 
 def test_features_far_from_zero_lose_nothing() -> None:
