@@ -13,18 +13,13 @@ from indexing.errors import InputError
 from learners.base import Batch, Needs
 from learners.batch import features_of
 from learners.dense import DenseLayers, Standardization, train_dense
+from learners.least_squares import LeastSquares
 from learners.left_out import left_out_scores
 from learners.losses import Loss, asymmetric_loss, loss_function
 from learners.network_learner import NetworkLearner
 from learners.parameters import one_of, real_number, whole_number
 from learners.quantity import LabelQuantity, Quantity
-from learners.radial import (
-    LeastSquares,
-    RadialUnits,
-    bent_log_odds,
-    fit_radial_units,
-    principal_map,
-)
+from learners.radial import RadialUnits, bent_log_odds, fit_radial_units, principal_map
 from learners.ridge_quantity import RidgeQuantity, fit_ridge_quantity
 from learners.tag_matrix import TagMatrix
 from learners.training import TrainingSettings
@@ -251,9 +246,9 @@ class Heads(NetworkLearner):
             units = fit_radial_units(features, self.n_units, scale=self.width, seed=self.seed)
             self.inputs_ = units
             if self._is_solved:
-                system = LeastSquares(units, features, self.regularization)
+                system = LeastSquares(units, features, self.regularization, self._report)
                 fitted = system.fit_tags(present, self.completion)
-                self.networks_ = (DenseLayers((fitted[0],), (fitted[1],)),)
+                self.networks_ = (DenseLayers((fitted.weights,), (fitted.mean,)),)
                 if self.quantity is Quantity.AUTO:
                     self.quantity_ = fit_ridge_quantity(system, n_tags_of, fitted)
             else:

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from learners.radial import LeastSquares, RadialUnits, bent_log_odds
+from learners.least_squares import LeastSquares
+from learners.radial import RadialUnits, bent_log_odds
 from learners.tag_matrix import TagMatrix
 
 __all__ = ["LeftOut", "estimates_without", "left_out_scores"]

@@ -1,6 +1,6 @@
 """Radial units, each answering to how near a picture is to one of the training pictures."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,16 +11,12 @@ from indexing.errors import InputError
 from learners.parameters import real_number, whole_number
 
 __all__ = [
-    "LeastSquares",
     "RadialUnits",
     "bent_log_odds",
     "central_pictures",
     "fit_radial_units",
     "principal_map",
 ]
-
-# Activations held at a time: 64 MB as float64.
-_CHUNK_VALUES = 1 << 23
 
 # How sharply an estimate outside [0, 1] is bent back into it.
 _SHARPNESS = 50.0
@@ -153,188 +149,6 @@ def fit_radial_units(
     return RadialUnits(features[chosen].astype(np.float64), float(width))
 
 
-class LeastSquares:
-    r"""Functions of radial units, fitted in closed form: one factorisation for all targets.
-
-    With :math:`K` the activations of the training pictures, :math:`K_c` those of the centres
-    and :math:`\bar y` the mean of the targets :math:`Y`,
-
-    .. math:: A = (K^\top K + \lambda K_c)^{-1} K^\top (Y - \bar y), \qquad
-              f(x) = \bar y + k(x) A ,
-
-    which is kernel ridge regression where every training picture is a centre, and its
-    subset-of-regressors approximation where only some are.
-
-    Parameters
-    ----------
-    units : RadialUnits
-    features : ndarray of float, shape (n_images, n_dims)
-    regularization : float
-        The :math:`\lambda`, above 0.
-
-    Raises
-    ------
-    InputError
-        If the regularisation is not above 0.
-
-    Notes
-    -----
-    Computed in float64. The cost is pictures times units squared, plus the cube of the units.
-
-    References
-    ----------
-    J. Quinonero-Candela, C. Rasmussen, "A Unifying View of Sparse Approximate Gaussian Process
-    Regression", JMLR 6, 2005 (subset of regressors).
-    """
-
-    def __init__(
-        self, units: RadialUnits, features: NDArray[np.floating], regularization: float
-    ) -> None:
-        from scipy.linalg import cho_factor
-
-        real_number("regularization", regularization, above=0)
-        self.units, self.features, self.regularization = units, features, regularization
-        system = units(units.centers)  # (n_units, n_units)
-        # Where every picture is a centre there is a better conditioned form.
-        self._is_whole = np.array_equal(units.centers, features)
-        if self._is_whole:
-            system[np.diag_indices_from(system)] += regularization
-        else:
-            system *= regularization
-            for _, part in self._nearness():
-                system += part.T @ part
-            # Copies among the centres leave the system singular; this is far below any picture.
-            system[np.diag_indices_from(system)] += 1e-9 * regularization
-        self._leverages = np.full(len(features), np.nan)
-        self._factor: NDArray[np.float64]
-        self._factor, _ = cho_factor(system, lower=True, overwrite_a=True)
-
-    def solve(self, targets: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the weights, float64 (n_units, n_targets), of centred (n_images, n_targets)."""
-        from scipy.linalg import cho_solve
-
-        right = targets
-        if not self._is_whole:
-            right = np.zeros((self.units.n_units, targets.shape[1]))
-            for rows, part in self._nearness():
-                right += part.T @ targets[rows]
-        solved: NDArray[np.float64] = cho_solve((self._factor, True), right)
-        return solved
-
-    def inverse(self) -> NDArray[np.float64]:
-        """Return the inverse of the system, float64 (n_images, n_images).
-
-        Raises
-        ------
-        InputError
-            If the centres are not the training pictures.
-        """
-        from scipy.linalg.lapack import dpotri
-
-        if not self._is_whole:
-            raise InputError(
-                f"{self.units.n_units} centres for {len(self.features)} pictures; an inverse is "
-                "there where all pictures are centres, in order; take as many units"
-            )
-        half, _ = dpotri(self._factor, lower=1)
-        inverse: NDArray[np.float64] = np.tril(half) + np.tril(half, -1).T
-        return inverse
-
-    def fit_tags(
-        self, present: NDArray[np.bool_], completion: float = 0.0
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        r"""Fit estimates of whether a tag is there.
-
-        Targets are 1 for present tags and, with :math:`f_{-i}` fitted to all pictures but the
-        :math:`i`-th, for absent ones
-
-        .. math:: y_{it} = c \, \min(\max(f_{-i}(x_i)_t, 0), 1) .
-
-        Parameters
-        ----------
-        present : ndarray of bool, shape (n_images, n_tags)
-        completion : float, default=0
-            The :math:`c`, in [0, 1]: how far tags that a picture lacks and the others speak for
-            are taken for forgotten ones.
-
-        Returns
-        -------
-        weights : ndarray of float64, shape (n_units, n_tags)
-        mean : ndarray of float64, shape (n_tags,)
-        targets : ndarray of float64, shape (n_images, n_tags)
-
-        Raises
-        ------
-        InputError
-            If the completion is not in [0, 1].
-        """
-        if real_number("completion", completion) > 1:
-            raise InputError(f"completion is {completion:g}; it is in [0, 1]; lower it")
-        targets = present.astype(np.float64)  # (n_images, n_tags)
-        mean = targets.mean(axis=0)  # (n_tags,)
-        weights = self.solve(targets - mean)
-        if not completion:
-            return weights, mean, targets
-        for rows, left_out in self.left_out(present, mean, weights):
-            targets[rows] += completion * ~present[rows] * np.clip(left_out, 0, 1)
-        mean = targets.mean(axis=0)
-        return self.solve(targets - mean), mean, targets
-
-    def left_out(
-        self,
-        targets: NDArray[np.bool_] | NDArray[np.float64],
-        mean: NDArray[np.float64],
-        weights: NDArray[np.float64],
-    ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-        """Yield what each training picture is taken for by a fit to the others.
-
-        Parameters
-        ----------
-        targets : ndarray of bool or float, shape (n_images, n_targets)
-        mean : ndarray of float64, shape (n_targets,)
-        weights : ndarray of float64, shape (n_units, n_targets)
-            What :meth:`solve` made of the targets less their mean.
-
-        Yields
-        ------
-        rows : slice
-            Some of the pictures.
-        estimates : ndarray of float64, shape (n, n_targets)
-            Of these. They come from the fit with the picture, by its residual over its
-            leverage, and keep its mean.
-        """
-        if self._is_whole:
-            yield slice(None), targets - weights / self._shares[:, None]
-            return
-        for rows, part in self._nearness():
-            residuals = targets[rows] - mean - part @ weights
-            yield rows, targets[rows] - residuals / (1 - self._leverages_of(rows, part))[:, None]
-
-    @cached_property
-    def _shares(self) -> NDArray[np.float64]:
-        """Diagonal of the inverse of the system, float64 (n_units,)."""
-        from scipy.linalg import solve_triangular
-
-        half = solve_triangular(self._factor, np.eye(len(self._factor)), lower=True)
-        shares: NDArray[np.float64] = np.einsum("ij,ij->j", half, half)
-        return shares
-
-    def _leverages_of(self, rows: slice, part: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return how far each of some pictures decides its own estimate, in [0, 1)."""
-        from scipy.linalg import solve_triangular
-
-        # Most of the work of an estimate; what is asked for next is of the same pictures.
-        if np.isnan(self._leverages[rows]).any():
-            half = solve_triangular(self._factor, part.T, lower=True)  # (n_units, n)
-            self._leverages[rows] = np.minimum(np.einsum("ij,ij->j", half, half), 1 - 1e-9)
-        return self._leverages[rows]
-
-    def _nearness(self) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-        """Yield the activations, some pictures at a time."""
-        for rows in _chunks(len(self.features), self.units.n_units, _CHUNK_VALUES):
-            yield rows, self.units(self.features[rows])
-
-
 def bent_log_odds(estimates: NDArray[np.floating]) -> NDArray[np.floating]:
     r"""Return the log-odds of estimates of a probability that may lie outside [0, 1].
 
@@ -391,9 +205,3 @@ def _log_bent(shares: NDArray[np.floating]) -> NDArray[np.floating]:
         bent < -30, bent, np.log(np.logaddexp(0, np.maximum(bent, -30)))
     )
     return log_bent
-
-
-def _chunks(n_rows: int, width: int, n_values: int) -> Iterator[slice]:
-    step = max(1, n_values // max(width, 1))
-    for start in range(0, n_rows, step):
-        yield slice(start, min(start + step, n_rows))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from learners.radial import LeastSquares
+from learners.least_squares import LeastSquares, LinearFit
 
 __all__ = ["RidgeQuantity", "fit_ridge_quantity"]
 
@@ -21,9 +21,9 @@ _OFFSETS = np.linspace(0, 0.25, 6)
 class RidgeQuantity:
     r"""Predict the number of tags of a picture.
 
-    A ridge regression on radial units, as that of the tags (:class:`learners.radial.LeastSquares`),
-    gives :math:`\hat m_0`; a linear function of it and of the largest estimates of tags,
-    :math:`f_{(1)} \ge f_{(2)} \ge \dots`, gives
+    A ridge regression on radial units, as that of the tags
+    (:class:`learners.least_squares.LeastSquares`), gives :math:`\hat m_0`; a linear function of
+    it and of the largest estimates of tags, :math:`f_{(1)} \ge f_{(2)} \ge \dots`, gives
 
     .. math:: \hat m = a + b_0 \hat m_0 + \sum_r b_r f_{(r)} ,
 
@@ -106,7 +106,7 @@ class RidgeQuantity:
 def fit_ridge_quantity(
     system: LeastSquares,
     n_tags_of: NDArray[np.integer],
-    fitted: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
+    of_tags: LinearFit,
 ) -> RidgeQuantity:
     """Fit the quantity on pictures whose tags are counted.
 
@@ -123,26 +123,23 @@ def fit_ridge_quantity(
         Of the training pictures.
     n_tags_of : ndarray of int, shape (n_images,)
         Number of tags of each.
-    fitted : tuple of ndarray
-        What :meth:`learners.radial.LeastSquares.fit_tags` returned.
+    of_tags : LinearFit
+        What :meth:`learners.least_squares.LeastSquares.fit_tags` returned.
     """
     counts = n_tags_of.astype(np.float64)[:, None]
-    mean = counts.mean(axis=0)
-    weights = system.solve(counts - mean)
-    of_tags, tag_mean, targets = fitted
-    all_targets = np.hstack([counts, targets])
-    left_out = system.left_out(
-        all_targets, np.append(mean, tag_mean), np.hstack([weights, of_tags])
-    )
-    n_best = min(_N_BEST, targets.shape[1])
+    of_counts = system.fit(counts)
+    n_best = min(_N_BEST, of_tags.mean.size)
     seen = np.concatenate(
-        [np.hstack([part[:, :1], _largest(part[:, 1:], n_best)]) for _, part in left_out]
+        [
+            np.hstack([counted, _largest(estimates, n_best)])
+            for _, (counted, estimates) in system.left_out(of_counts, of_tags)
+        ]
     )  # (n_images, 1 + n_best)
     slopes, intercept = _line(seen, counts[:, 0])
     intercept += _offset(intercept + seen @ slopes, n_tags_of)
     return RidgeQuantity(
-        weights=weights[:, 0],
-        mean=float(mean[0]),
+        weights=of_counts.weights[:, 0],
+        mean=float(of_counts.mean[0]),
         slopes=slopes,
         intercept=float(intercept),
         least=float(counts.min()),

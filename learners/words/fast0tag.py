@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from indexing.errors import InputError
 from learners.base import Batch, Needs, TagLearner
 from learners.batch import features_of
+from learners.least_squares import LeastSquares
 from learners.parameters import real_number, whole_number
-from learners.radial import LeastSquares, RadialUnits, fit_radial_units
+from learners.radial import RadialUnits, fit_radial_units
 from learners.tag_matrix import TagMatrix
 from learners.words.directions import direction_scores, unit_rows
 from learners.words.expansion import Chance
@@ -202,9 +203,8 @@ class Fast0Tag(TagLearner):
             return
         features, targets = features[is_known], targets[is_known]
         self.units_ = fit_radial_units(features, self.n_units, scale=self.width, seed=self.seed)
-        self.mean_ = targets.mean(axis=0)
-        ridge = LeastSquares(self.units_, features, self.regularization)
-        self.weights_ = ridge.solve(targets - self.mean_)
+        ridge = LeastSquares(self.units_, features, self.regularization, self._report)
+        self.weights_, self.mean_, _ = ridge.fit(targets)
         self.chance_ = Chance.of(self._of_features(features), self.words_).level
 
     def _predict_scores(self, batch: Batch) -> NDArray[np.float32]:

@@ -6,7 +6,8 @@ from numpy.typing import NDArray
 from indexing.errors import InputError
 from learners.base import Batch
 from learners.batch import features_of
-from learners.radial import LeastSquares, fit_radial_units
+from learners.least_squares import LeastSquares
+from learners.radial import fit_radial_units
 from learners.tag_matrix import TagMatrix
 from learners.words.directions import direction_scores, unit_rows
 from learners.words.fast0tag import Fast0Tag, principal_directions
@@ -63,9 +64,10 @@ def held_out_tag_scores(
     ]
     stacked = np.concatenate([np.zeros((len(features), 0)), *targets], axis=1)
     units = fit_radial_units(features, learner.n_units, scale=learner.width, seed=learner.seed)
-    mean = stacked.mean(axis=0)
-    weights = LeastSquares(units, features, learner.regularization).solve(stacked - mean)
-    found = (units(asked) @ weights + mean).reshape(len(asked), len(columns), unit.shape[1])
+    fitted = LeastSquares(units, features, learner.regularization).fit(stacked)
+    found = (units(asked) @ fitted.weights + fitted.mean).reshape(
+        len(asked), len(columns), unit.shape[1]
+    )
     scores = [
         direction_scores(found[:, place], unit[[column]]) for place, column in enumerate(columns)
     ]

@@ -4,8 +4,9 @@ import pytest
 from indexing.errors import InputError
 from learners.base import Batch, TagMatrix
 from learners.heads import Heads
+from learners.least_squares import LeastSquares
 from learners.left_out import estimates_without
-from learners.radial import LeastSquares, RadialUnits, bent_log_odds, fit_radial_units
+from learners.radial import RadialUnits, bent_log_odds, fit_radial_units
 
 
 def drawn(n_images: int = 30, n_tags: int = 6) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

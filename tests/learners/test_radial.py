@@ -1,17 +1,14 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.gaussian_process.kernels import RBF
 from sklearn.kernel_ridge import KernelRidge
 
-import learners.radial
+import learners.least_squares
 from indexing.errors import InputError
-from learners.radial import (
-    LeastSquares,
-    RadialUnits,
-    bent_log_odds,
-    fit_radial_units,
-    principal_map,
-)
+from learners.least_squares import LeastSquares
+from learners.radial import RadialUnits, bent_log_odds, fit_radial_units, principal_map
 from tests.reference import heads
 
 
@@ -97,7 +94,7 @@ def test_few_units_solve_the_regularised_least_squares(monkeypatch) -> None:
     # The gradient of |K A - Y|^2 + r A' K_c A vanishes.
     gradient = nearness.T @ (nearness @ weights - (targets - mean)) + 0.1 * own @ weights
     np.testing.assert_allclose(gradient, 0, atol=1e-8)
-    monkeypatch.setattr(learners.radial, "_CHUNK_VALUES", 70)
+    monkeypatch.setattr(learners.least_squares, "_CHUNK_VALUES", 70)
     chunked, _ = fit_least_squares(units, features, targets, 0.1)
     np.testing.assert_allclose(chunked, weights, atol=1e-8)
 
@@ -133,6 +130,22 @@ def test_both_forms_agree_where_every_picture_is_a_center() -> None:
     np.testing.assert_allclose(nearness @ direct, nearness @ by_regressors, atol=1e-6)
     other_order, _ = fit_least_squares(shuffled, features, targets, 0.1)
     np.testing.assert_allclose(shuffled(features) @ other_order, nearness @ direct, atol=1e-6)
+
+
+def test_a_fit_says_where_it_is(monkeypatch) -> None:
+    features, targets = drawn()
+    monkeypatch.setattr(learners.least_squares, "_CHUNK_VALUES", 10 * 20)
+    for n_units, in_parts in ((10, True), (60, False)):
+        stages: list[tuple[str, int, int]] = []
+
+        def note(*told: Any, stages: list[Any] = stages) -> None:
+            stages.append(told)
+
+        system = LeastSquares(fit_radial_units(features, n_units), features, 0.1, note)
+        list(system.left_out(system.fit_tags(targets, 0.4)))
+        assert {"units", "factorisation", "solution", "estimates"} == {name for name, *_ in stages}
+        assert (("units", 2, 3) in stages) == in_parts
+        assert all(done <= total for _, done, total in stages)
 
 
 def test_copies_and_pictures_that_are_all_alike_are_no_trouble() -> None:

@@ -1,14 +1,18 @@
 """The number of tags in closed form: against literal fits without each picture."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import Ridge
 
+import learners.least_squares
 from learners.batch import Batch
 from learners.heads import Heads
+from learners.least_squares import LeastSquares
 from learners.metrics import quantities_to_emit
-from learners.radial import LeastSquares, RadialUnits, fit_radial_units
+from learners.radial import RadialUnits, fit_radial_units
 from learners.ridge_quantity import RidgeQuantity, fit_ridge_quantity
 from learners.tag_matrix import TagMatrix
 
@@ -31,8 +35,8 @@ def test_what_the_others_say_of_a_picture_is_a_fit_without_it():
     mean = targets.mean(axis=0)
     for centers in (units, fit_radial_units(features, 20)):
         system = LeastSquares(centers, features, 0.3)
-        weights = system.solve(targets - mean)
-        found = np.concatenate([part for _, part in system.left_out(targets, mean, weights)])
+        left_out = system.left_out(system.fit(targets))
+        found = np.concatenate([part for _, (part,) in left_out])
         nearness = kernel(features, centers.centers, centers)
         own = kernel(centers.centers, centers.centers, centers)
         for i in range(50):
@@ -60,7 +64,7 @@ def test_the_quantity_is_a_line_through_what_the_others_say():
         return found
 
     by_others = left_out(counts.astype(float), counts.mean())
-    of_tags = -np.sort(-left_out(fitted[2], fitted[1]), axis=1)
+    of_tags = -np.sort(-left_out(fitted.targets, fitted.mean), axis=1)
     inputs = np.column_stack([by_others, of_tags])
     spread = np.square(inputs - inputs.mean(axis=0)).sum() / inputs.shape[1]
     line = Ridge(alpha=1e-3 * spread).fit(inputs, counts)
@@ -73,6 +77,44 @@ def test_the_quantity_is_a_line_through_what_the_others_say():
     ]
     best = [one for one, n in zip(tried, right, strict=True) if n == max(right)]
     assert offset == pytest.approx(min(best), abs=1e-6)
+
+
+@pytest.mark.parametrize("n_units", [6, 2_000])
+def test_it_reads_many_targets_and_copies_none(n_units, monkeypatch):
+    monkeypatch.setattr(learners.least_squares, "_CHUNK_VALUES", 20_000)
+    features, present = drawn(2_000)
+    units = fit_radial_units(features, n_units)
+    system = LeastSquares(units, features, 0.3)
+    fitted = system.fit_tags(np.tile(present, (1, 300)), 0.2)
+    tracemalloc.start()
+    try:
+        fit_ridge_quantity(system, present.sum(axis=1), fitted)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < fitted.targets.nbytes / 4
+
+
+@pytest.mark.parametrize("n_units", [9, 50])
+def test_counts_and_tags_are_left_out_as_in_one_matrix(n_units, monkeypatch):
+    features, present = drawn()
+    counts = present.sum(axis=1)
+    system = LeastSquares(fit_radial_units(features, n_units), features, 0.3)
+    fitted = system.fit_tags(present, 0.2)
+    together = system.fit(np.column_stack([counts, fitted.targets]).astype(float))
+    ((_, (as_one,)),) = system.left_out(together)
+    monkeypatch.setattr(learners.least_squares, "_CHUNK_VALUES", 70)
+    counted, of_tags = (
+        np.concatenate(parts)
+        for parts in zip(
+            *(
+                parts
+                for _, parts in system.left_out(system.fit(counts[:, None].astype(float)), fitted)
+            ),
+            strict=True,
+        )
+    )
+    np.testing.assert_allclose(np.hstack([counted, of_tags]), as_one, atol=1e-9)
 
 
 def test_the_offset_rounds_more_quantities_to_the_right_number():
