@@ -117,10 +117,10 @@ def choose_mixture(blend: Blend, report: Progress) -> Mixture:
     """Leave out members that do not help, one after the other, and the gate if it does not.
 
     A mixture is worth the mean of its MAP, MiAP and C-F1@5 on pictures that it was fitted
-    without. Members that change it by less than a thousandth go: fewer answer faster. One of
-    whom something is expected goes if he changes nothing, or does harm for sure, by two standard
-    errors. Of those who could go as well, the one goes of whom the least is expected; one stays
-    of those that know tags by their pictures.
+    without, and what is read of it is sure to two standard errors. A member of whom nothing is
+    expected stays only if it is sure to bring a thousandth; one of whom something is expected
+    goes if it changes nothing, or is sure to do harm. Of those who could go as well, the one goes
+    of whom the least is expected; one stays of those that know tags by their pictures.
 
     Parameters
     ----------
@@ -147,11 +147,8 @@ def choose_mixture(blend: Blend, report: Progress) -> Mixture:
             if not any(lasts[one] for one in others):
                 continue
             without = tried(others, is_gated=False)
-            gain = best.value - without.value
-            if trust[member].weight:
-                goes = gain + 2 * best.error_of_gain(without) < 0
-            else:
-                goes = gain < _LEAST_GAIN
+            gain, doubt = best.value - without.value, 2 * best.error_of_gain(without)
+            goes = gain + doubt < 0 if trust[member].weight else gain - doubt < _LEAST_GAIN
             if goes or gain == 0:
                 fewer.append((round(without.value, 6), -trust[member].weight, without))
         if not fewer:

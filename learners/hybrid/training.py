@@ -13,7 +13,6 @@ from learners.hybrid.crossfit import fold_of
 from learners.hybrid.decisions import (
     Goal,
     PrecisionCurve,
-    best_image_precision,
     choose_corrections,
     help_for_rare,
     reliability_of,
@@ -104,8 +103,7 @@ def learn(learner: "Hybrid", batch: Batch, tags: TagMatrix, report: Progress) ->
     )
     mixture = choose_mixture(blend, report)
     unseen = mixture.unseen
-    floor = max(best_image_precision(one, log_prior, present) for one in blend.evidence)
-    corrections = choose_corrections(unseen, log_prior, present, floor)
+    corrections = choose_corrections(unseen, log_prior, present)
     calibration = fit_platt(unseen, present, learner.shrinkage)
     chances = _chances(unseen, present, blend.folds, learner.shrinkage)
     corrected = unseen + help_for_rare(log_prior, corrections[learner.goal]).astype(np.float32)

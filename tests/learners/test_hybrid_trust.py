@@ -200,6 +200,21 @@ def test_two_tags_do_not_say_what_the_prior_is_worth_for_all_others() -> None:
     assert (found[:, :2].min(axis=1) > found[:, 2:].max(axis=1)).all()
 
 
+def test_of_whom_nothing_is_expected_stays_only_where_it_helps_for_sure() -> None:
+    # Heads know the tags with noise; knn knows a little that they do not, or nothing at all.
+    def hears_knn(n: int, noise: float) -> bool:
+        rng = np.random.default_rng(1)
+        z = rng.normal(size=(n, _N_TAGS)) * 2 - 1.5
+        present = rng.random(z.shape) < 1 / (1 + np.exp(-z))
+        heads, knn = z + rng.normal(size=z.shape) * 2, z + rng.normal(size=z.shape) * noise
+        scores = {"heads": heads.astype(np.float32), "knn": knn.astype(np.float32)}
+        return fitted(scores, present).hears("knn")
+
+    assert hears_knn(2_000, 3)
+    assert not hears_knn(300, 3)
+    assert not hears_knn(2_000, 500)
+
+
 def test_where_members_are_as_good_the_one_of_least_trust_goes() -> None:
     # One tag on every picture: whoever is left out, nothing changes.
     present = np.ones((40, 1), bool)
