@@ -180,9 +180,11 @@ class TagAnswer:
         """Return the object that ``--json`` prints."""
         if self.error is not None:
             return {"image": self.image, "error": self.error}
+        is_explained = any(ranked.voters is not None for ranked in self.tags)
         return {
             "image": self.image,
             "learner": self.learner,
+            **({"voter": self.voter} if is_explained else {}),
             "tags": [tag.to_json() for tag in self.tags],
             "seconds": round(self.seconds, 4),
         }

@@ -153,8 +153,10 @@ def _distance(distance: float) -> str:
 
 def _taken_for(answer: "TextAnswer") -> list[str]:
     """Return what each word was taken for, in lines for stderr."""
+    unscored = {word for found in answer.results for word in found.unscored}
     lines = [
         f"{word}: your tag {tag!r}, scored by {answer.learner}; * = people gave it"
+        f"{', -* = and no other picture speaks for it' * (word in unscored)}"
         for word, tag in answer.tags.items()
     ]
     lines += [

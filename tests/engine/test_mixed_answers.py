@@ -137,6 +137,8 @@ def test_who_is_not_heeded_is_neither_read_nor_asked(trained, new, monkeypatch):
 def test_the_voters_are_those_of_a_member(even, new):
     (answer,) = even.tag([new], explain=True, emission=Emission(top=2))
     assert answer.voter in ("knn", "fading", "turned")
+    assert answer.to_json()["voter"] == answer.voter
+    assert "voter" not in answer.unexplained().to_json()
     green = next(ranked for ranked in answer.tags if ranked.tag == "Green")
     assert green.voters
     assert sum(voter.weight for voter in green.voters) <= 1 + 1e-6

@@ -185,6 +185,12 @@ def test_a_fact_that_no_other_picture_speaks_for_has_no_score_in_the_table(built
         (answer,) = built.tag([library / name], learner=learner)
         (fact,) = [ranked for ranked in answer.tags if ranked.tag.casefold() == text]
         assert fact.is_scored == ("-" not in shown)
+    command = ["search", "--text", "odd red", "--learner", "knn", "-w", str(built.root)]
+    assert CliRunner().invoke(cli, command).stderr.splitlines() == [
+        "odd: your tag 'Odd', scored by knn; * = people gave it, -* = and no other picture speaks "
+        "for it",
+        "red: your tag 'Red', scored by knn; * = people gave it",
+    ]
     found = built.search_text("odd", k=1, learner="knn").results[0].to_json()
     assert found["scores"] == {"odd": 0.0}
 
