@@ -40,10 +40,9 @@ class RadialUnits:
 
     Notes
     -----
-    A distance is a small difference of large numbers: computed in float32, scores of one picture
-    in ten thousand parts would be off by one. To widen the centres whenever a picture is asked
-    about takes three quarters of its time, so they stay wide, in twice the memory: 77 MB for
-    4,500 pictures of 2,136 values.
+    A distance is a small difference of large numbers: in float32 the fifth digit of a score is
+    wrong. To widen the centres whenever a picture is asked about takes three quarters of the
+    time, so they stay wide, in twice the memory: 77 MB for 4,500 pictures of 2,136 values.
 
     Examples
     --------
