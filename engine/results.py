@@ -30,7 +30,8 @@ class Voter:
     image_id, path : str
         Which picture; printable.
     distance : float
-        Cosine distance to the picture asked about, in [0, 2].
+        To the picture asked about, in the space of the learner that it votes with: cosine, in
+        [0, 2], unless the learner has one of its own.
     weight : float
         Share of the vote, in [0, 1]; below 0 where it votes against the tag, which was removed
         from it.

@@ -78,8 +78,10 @@ def _explanation(ranked: RankedTag) -> list[str]:
     lines += _voter_lines(ranked.voters or ())
     lacking = ranked.nearest_without
     if lacking is not None:
+        # A learner may see its voters in a space of its own, where distances are others.
         lines.append(
-            f"      nearest without it: {lacking.image_id}  (distance {lacking.distance:.3f})"
+            f"      nearest without it, as 'engine search' has it: {lacking.image_id}  "
+            f"(distance {lacking.distance:.3f})"
         )
     return lines
 

@@ -88,6 +88,13 @@ def test_the_nearest_picture_without_a_tag_may_be_one_that_was_taught(
     found = explained(built, near, "Green", learner).nearest_without
     assert (found.path, found.tags) == (str(taught), ("Meadow",))
     assert found.distance < before.distance
+    # However far apart the learner sees the two.
+    command = ["tag", str(near), "--learner", learner, "--explain", "-w", str(built.root)]
+    lines = CliRunner().invoke(cli, command).stdout.splitlines()
+    line = (
+        f"nearest without it, as 'engine search' has it: {taught}  (distance {found.distance:.3f})"
+    )
+    assert f"      {line}" in lines
     # It never is the picture itself, nor one that has the tag.
     assert explained(built, taught, "Green", learner).nearest_without.path != str(taught)
     built.teach(taught, add=["Green"])
