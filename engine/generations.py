@@ -272,7 +272,7 @@ class GenerationFolders:
         except NotAWorkspaceError:
             raise
         except ArtifactError as error:
-            logger.warning("the last build cannot be used, and is made again: %s", error)
+            logger.warning("the last build cannot be used, and has to be made again: %s", error)
             return None
         learners = dict(manifest.get("learners", {}))
         differing = _differing(manifest.get("file_bytes"), _file_bytes(folder))
@@ -282,7 +282,9 @@ class GenerationFolders:
         ):
             trained = [name for name in learners if (folder / LEARNERS_FOLDER / name).is_dir()]
             lost = f", without {', '.join(trained)}: train again" if trained else ""
-            logger.warning("%s is damaged, and is made again%s", printable_path(folder), lost)
+            logger.warning(
+                "%s is damaged, and has to be made again%s", printable_path(folder), lost
+            )
             return None
         damaged |= lacking(learners).keys()
         damaged |= unreadable(folder, learners)

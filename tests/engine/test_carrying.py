@@ -228,7 +228,9 @@ def test_a_damaged_generation_says_which_learners_go_with_it(trained, library, c
     (trained._folders.current()[0] / "vocabulary.json").write_text("[")
     with caplog.at_level(logging.WARNING):
         report = trained.build(library, settings)
-    assert "is damaged, and is made again, without fading, turned, means: train" in caplog.text
+    assert (
+        "is damaged, and has to be made again, without fading, turned, means: train" in caplog.text
+    )
     assert set(report.learners) == {"knn", "tagvote"}
 
 

@@ -236,10 +236,11 @@ def test_nothing_is_trained_where_nothing_was_built(workspace):
     assert not workspace.root.exists()
 
 
-def test_a_damaged_workspace_is_built_before_it_is_trained(built):
+def test_a_damaged_workspace_is_built_before_it_is_trained(built, caplog):
     (built._folders.current()[0] / "tags.npz").write_bytes(b"")
     with pytest.raises(ArtifactError, match="is damaged; a whole workspace can be trained; run"):
         built.train("fading")
+    assert "is damaged, and has to be made again" in caplog.text
 
 
 def test_two_writers_exclude_each_other(built):
