@@ -145,7 +145,7 @@ def train(
       engine train --set members=knn,heads
       engine train tagprop --set weights=metric
     """  # noqa: D301 - click reads the backspace
-    from engine.generations import find_workspace
+    from engine.generations import GenerationFolders, find_workspace
     from engine.progress import ProgressBars
     from engine.training import train_workspace
     from engine.training.trainable import DEFAULT, check_exportable
@@ -164,8 +164,12 @@ def train(
     root = find_workspace(workspace)
     if exported is not None:
         check_exportable(learner, exported)
+    folders = GenerationFolders(root)
+    before = folders.number()
 
     def stopped() -> str:
+        if folders.number() != before:
+            return f"Stopped when all was done: {learner} is trained."
         if is_unfinished(root, learner):
             return "Stopped: the workspace answers as before, and the same command goes on."
         return "Stopped: the workspace is as it was before."

@@ -111,6 +111,17 @@ def test_ctrl_c_says_that_nothing_has_changed(engine, new, monkeypatch):
     assert engine("tag", new).stdout.splitlines()[0] == f"{new}  (knn)"
 
 
+def test_ctrl_c_that_comes_too_late_says_so(engine, new, monkeypatch):
+    def stop(*args, **more):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("engine.training.running._report", stop)
+    result = engine("train", "fading")
+    assert result.exit_code == 130
+    assert result.stderr.endswith("Stopped when all was done: fading is trained.\n")
+    assert engine("tag", new).stdout.splitlines()[0] == f"{new}  (fading)"
+
+
 def test_info_shows_what_was_trained(engine, library):
     engine("train", "turned")
     engine("train", "fading")
