@@ -9,8 +9,11 @@ from sklearn.kernel_ridge import KernelRidge
 
 import learners.least_squares
 from indexing.errors import InputError
+from learners.batch import Batch
 from learners.least_squares import LeastSquares
 from learners.radial import RadialUnits, fit_radial_units, principal_map
+from learners.table import make_learner
+from learners.tag_matrix import TagMatrix
 
 
 def drawn(n_images: int = 60, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -100,6 +103,17 @@ def test_a_fit_says_where_it_is(monkeypatch) -> None:
         assert {"units", "factorisation", "solution", "estimates"} == {name for name, *_ in stages}
         assert (("units", 2, 3) in stages) == in_parts
         assert all(done <= total for _, done, total in stages)
+
+
+@pytest.mark.parametrize("name", ["heads", "words"])
+def test_learners_pass_on_where_their_fit_is(name: str) -> None:
+    features, present = drawn()
+    words = np.eye(3, dtype=np.float32)
+    batch = Batch(features=features, words=words if name == "words" else None)
+    tags = TagMatrix.from_lists(range(60), [np.flatnonzero(row) for row in present], 3)
+    stages: list[str] = []
+    make_learner(name).fit(batch, tags, lambda stage, done, total: stages.append(stage))
+    assert {"units", "factorisation", "solution"} <= set(stages)
 
 
 def test_copies_and_pictures_that_are_all_alike_are_no_trouble() -> None:

@@ -289,11 +289,22 @@ def test_what_is_best_across_folds_is_chosen(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(folds, "closed_form", worth)
     monkeypatch.setattr(folds, "loss", loss)
     settings = MetricSettings(n_neighbors=9, n_steps=1)
-    found = fit_metric(features, tags, np.arange(60), MetricChoice(), settings, 5, lambda *_: None)
+    told: list[tuple[str, int, int]] = []
+    found = fit_metric(
+        features,
+        tags,
+        np.arange(60),
+        MetricChoice(),
+        settings,
+        5,
+        lambda *stage: told.append(stage),
+    )
     # The sums of two folds: 1.7, 1.4, 1.3, 1.31, 1.7; one fold alone would say otherwise.
     assert found.choice == MetricChoice(regularization=1.0, n_supervised=2, n_rounds=2)
     assert len(set(map(id, asked))) == 5
     assert len(lost) == 2
+    closed_forms = [done for stage, done, total in told if stage == "metric: closed forms"]
+    assert closed_forms == list(range(2 * 3 * 5))
 
 
 @pytest.mark.parametrize("changed", [{"seed": 1}, {"dropout": 0.1}, {"learning_rate": 0.02}])
