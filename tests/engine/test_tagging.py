@@ -167,7 +167,7 @@ def test_unknown_learners_and_other_networks_are_refused(built, new, monkeypatch
 def test_the_json_of_an_answer_has_the_documented_keys(built, new):
     (answer,) = built.tag([new], explain=True)
     fields = json.loads(json.dumps(answer.to_json()))
-    assert set(fields) == {"image", "learner", "tags", "seconds"}
+    assert set(fields) == {"image", "learner", "tags", "seconds", "voter"}
     assert set(fields["tags"][0]) == {
         *("tag", "score", "probability", "vote", "sources", "voters", "nearest_without"),
     }
