@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.explain import no_voters
-from engine.results import TagAnswer
+from engine.results import RankedTag, TagAnswer
 from engine.sheets import write_whole
 from indexing.errors import PictureError
 from indexing.pixels import open_rgb, read_picture
@@ -87,21 +87,27 @@ def _card(answer: TagAnswer) -> str:
             f'<p class="error">{error}</p></div></article>'
         )
     # Probabilities and shares of the vote are shown as such; log-odds from the lowest answered.
-    lengths = [
-        ranked.score if ranked.probability is None else ranked.probability for ranked in answer.tags
-    ]
+    lengths = [_length(ranked) for ranked in answer.tags if not ranked.is_confirmed]
     low, high = min([0.0, *lengths]), max([1.0, *lengths])
-    tags = "".join(
-        f"<li><b>{html.escape(ranked.tag)}</b>"
-        f'<i style="--share:{100 * (length - low) / (high - low):.0f}%"></i>'
-        f"<span>{'confirmed' if ranked.is_confirmed else format(length, '.2f')}</span></li>"
-        for ranked, length in zip(answer.tags, lengths, strict=True)
-    )
+    tags = "".join(_row(ranked, low, high) for ranked in answer.tags)
     picture = _image(Path(answer.image), _PICTURE_SIDE, raw_name)
     return (
         f"<article>{picture or '<div class=missing>no picture</div>'}<div><h2>{name}</h2>"
         f'<ul class="tags">{tags or "<li>no tag</li>"}</ul>{_voters(answer)}</div></article>'
     )
+
+
+def _row(ranked: RankedTag, low: float, high: float) -> str:
+    tag = html.escape(ranked.tag)
+    if ranked.is_confirmed:  # a fact, however likely the learner finds it
+        return f"<li><b>{tag}</b><span></span><span>confirmed</span></li>"
+    length = _length(ranked)
+    share = 100 * (length - low) / (high - low)
+    return f'<li><b>{tag}</b><i style="--share:{share:.0f}%"></i><span>{length:.2f}</span></li>'
+
+
+def _length(ranked: RankedTag) -> float:
+    return ranked.score if ranked.probability is None else ranked.probability
 
 
 def _voters(answer: TagAnswer) -> str:

@@ -1,6 +1,7 @@
 """The tags of a picture, as people read them on a terminal."""
 
 from collections.abc import Sequence
+from decimal import ROUND_FLOOR, Decimal
 
 import numpy as np
 
@@ -14,25 +15,32 @@ __all__ = ["cost_of_precision", "table"]
 _WIDEST_TAG = 40
 _MOST_VOTERS = 5
 _DECIMALS = 3
+_MOST_DECIMALS = 10
 
 
 def cost_of_precision(precision: float, cut: PrecisionCut | None) -> str:
     """Return what a precision costs, or that nothing is so sure."""
     if cut is None:
         return (
-            f"No tag is said: from no probability on were {percent(precision)} % of the tags of "
-            "held-out pictures right; lower --precision, or take --top N"
+            "No tag is said: on pictures held out from training, not even the likeliest tags were "
+            f"right {percent(precision)} % of the time; lower --precision, or take --top N"
         )
     return (
-        f"tags of probability {_exactly(cut.threshold)} or more: of such tags of held-out pictures "
-        f"{percent(cut.precision)} % were right, and {percent(cut.recall)} % of their tags were "
-        "found"
+        f"Only tags of probability {_rounded_down(cut.threshold)} or more are said. On pictures "
+        f"held out from training, {percent(cut.precision)} % of such tags were right, and they "
+        f"were {percent(cut.recall)} % of all the tags that people gave these pictures"
     )
 
 
-def _exactly(threshold: float) -> str:
-    """Return the shortest number that parts the same probabilities, which are float32."""
-    return np.format_float_positional(np.float32(threshold), min_digits=_DECIMALS)
+def _rounded_down(probability: float) -> str:
+    """Return three decimals, or as many as tell a probability from 0 and from 1."""
+    exact = Decimal(str(np.float32(probability)))
+    for decimals in range(_DECIMALS, _MOST_DECIMALS):
+        unit = Decimal(1).scaleb(-decimals)
+        rounded = exact.quantize(unit, ROUND_FLOOR)
+        if exact in (0, 1) or (rounded > 0 and exact.quantize(unit) < 1):
+            return format(rounded.normalize(), "f")
+    return format(exact, "f")
 
 
 def table(answer: TagAnswer) -> str:
@@ -56,9 +64,9 @@ def table(answer: TagAnswer) -> str:
 
 
 def _note(ranked: RankedTag) -> str:
-    # Where the score is not the learner's own, neither is the probability.
-    is_likely = ranked.is_scored and ranked.probability is not None
-    chance = f"  p {ranked.probability:.3f}" if is_likely else ""
+    # What people said is a fact, however likely the learner finds it.
+    is_guessed = not ranked.is_confirmed and ranked.probability is not None
+    chance = f"  p {ranked.probability:.3f}" if is_guessed else ""
     vote = "" if ranked.vote is None else f"  x {ranked.vote:.3f}"
     brought = ""
     if ranked.relation is Relation.KIND:

@@ -124,6 +124,7 @@ def beyond_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option(
         "--words",
         callback=tags_named,
+        multiple=True,
         metavar="A,B",
         help="Score these words instead of tags, whether anybody ever used them or not.",
     )

@@ -21,23 +21,22 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def tags_named(
-    _context: click.Context, _parameter: click.Parameter, value: str | tuple[str, ...] | None
+    _context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Return the tags, or words, of an option: parted at commas and cleaned as in a sidecar.
 
     Parameters
     ----------
-    value : str, tuple of str or None
-        As it was typed, several times where that is accepted; None = it was not.
+    value : tuple of str
+        As it was typed, each time that the option was given.
 
     Raises
     ------
     BadParameter
         A text names none.
     """
-    texts = (value,) if isinstance(value, str) else value or ()
-    named = [merge_tags(text.split(",")) for text in texts]
-    for text, tags in zip(texts, named, strict=True):
+    named = [merge_tags(text.split(",")) for text in value]
+    for text, tags in zip(value, named, strict=True):
         if not tags:
             raise click.BadParameter(
                 f"{text!r} names none; words with commas between them are accepted, such as "

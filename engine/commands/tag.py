@@ -32,6 +32,11 @@ _NO_WORKSPACE = (
     "own tags, and who voted: engine build PICTURES"
 )
 
+_ORDER_OF_CHANCES = (
+    "In the order of the scores, which help rare tags. Shown is how likely a tag is, which is not "
+    "helped, and so may stand in another order."
+)
+
 _READS_TAGS = "multimodal"
 
 
@@ -80,6 +85,7 @@ _READS_TAGS = "multimodal"
 @click.option(
     "--given",
     callback=tags_named,
+    multiple=True,
     metavar="A,B",
     help="Tags that the pictures have already: what else? They are not answered; multimodal "
     "reads them.",
@@ -162,12 +168,20 @@ def tag(
     if sheet is not None:
         from engine.contact_sheet import write_contact_sheet
 
-        write_contact_sheet(sheet, kept, title="Tagged pictures")
+        write_contact_sheet(sheet, kept, title="Tagged pictures", note=_note_on_order(kept))
         click.echo(f"{sheet} written", err=True)
     if gone is not None:
         raise gone
     if any(answer.error is not None for answer in kept):
         raise click.exceptions.Exit(1)
+
+
+def _note_on_order(answers: Sequence[TagAnswer]) -> str:
+    """Return why what a sheet shows may stand in another order than the tags."""
+    shows_chance = any(
+        ranked.probability is not None for answer in answers for ranked in answer.tags
+    )
+    return _ORDER_OF_CHANCES if shows_chance else ""
 
 
 def _answers(

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from engine.cli import cli
 from engine.commands.answer_table import table
+from engine.contact_sheet import write_contact_sheet
 from engine.emission import Emission
 from engine.results import RankedTag, TagAnswer
 
@@ -77,10 +78,36 @@ def test_the_table_shows_a_dash_and_json_a_number(image, built):
     assert fact == {"tag": "Mine", "score": 0.0, "probability": None, "confirmed": True}
 
 
-def test_a_probability_that_was_moved_is_not_shown_either():
+def test_a_fact_is_not_called_more_or_less_likely():
     def line(**more):
-        ranked = RankedTag("sea", 1.5, probability=0.9, is_confirmed=True, **more)
+        ranked = RankedTag("sea", 1.5, probability=0.9, **more)
         return table(TagAnswer("a.jpg", "hybrid", (ranked,))).splitlines()[1]
 
-    assert line() == "  sea   1.500  p 0.900  confirmed"
-    assert line(is_scored=False) == "  sea       -  confirmed"
+    assert line() == "  sea   1.500  p 0.900"
+    assert line(is_confirmed=True) == "  sea   1.500  confirmed"
+    assert line(is_confirmed=True, is_scored=False) == "  sea       -  confirmed"
+
+
+def test_a_sheet_says_why_probabilities_may_stand_in_another_order(trained, new, tmp_path):
+    notes = []
+    for learner in ("knn", "hybrid"):
+        sheet = tmp_path / f"{learner}.html"
+        ask = ["tag", str(new), "--learner", learner, "--sheet", str(sheet)]
+        assert CliRunner().invoke(cli, [*ask, "-w", str(trained.root)]).exit_code == 0
+        page = sheet.read_text(encoding="utf-8")
+        notes.append(page.partition('<p class="note">')[2].partition("</p>")[0])
+    assert notes == [
+        "",
+        "In the order of the scores, which help rare tags. Shown is how likely a tag is, which is "
+        "not helped, and so may stand in another order.",
+    ]
+
+
+def test_a_sheet_draws_no_bar_beside_a_fact(tmp_path):
+    facts = RankedTag("sea", -6.5, probability=0.003, is_confirmed=True)
+    others = RankedTag("sky", 1.5, probability=0.75)
+    sheet = tmp_path / "sheet.html"
+    write_contact_sheet(sheet, [TagAnswer("a.jpg", "hybrid", (facts, others))], title="t")
+    page = sheet.read_text(encoding="utf-8")
+    assert "<li><b>sea</b><span></span><span>confirmed</span></li>" in page
+    assert '<li><b>sky</b><i style="--share:75%"></i><span>0.75</span></li>' in page

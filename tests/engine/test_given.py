@@ -154,6 +154,8 @@ def test_the_command_takes_tags_and_explains_what_they_added(built, engine, new)
     assert best["sources"]["given tags"] > 0
     assert sum(best["sources"].values()) == pytest.approx(best["score"], abs=1e-4)
     assert not {"Green", "green boat"} & {tag["tag"] for tag in answer["tags"]}
+    again = json.loads(engine(*ask, "--given", "green", "--given", "Green boat", "--top", 3).stdout)
+    assert again["tags"] == answer["tags"]
     refused = engine("tag", new, "--given", " ,")
     assert refused.exit_code == 2
     assert "'--given': ' ,' names none; words with commas between them are" in refused.stderr

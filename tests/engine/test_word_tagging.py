@@ -96,6 +96,8 @@ def test_the_command_without_a_workspace(network, picture, tmp_path, monkeypatch
     assert lines[0] == f"{picture}  (words)"
     assert [line.split()[0] for line in lines[1:3]] == ["kitten", "lorry"]
     assert lines[-1] == "  not tagged: no such file"
+    again = run(cli, ["tag", str(picture), "--words", "kitten", "--words", "lorry"])
+    assert again.stdout.splitlines() == lines[:3]
 
 
 @pytest.mark.parametrize(
