@@ -18,6 +18,8 @@ __all__ = [
     "TagAnswer",
     "Voter",
     "refusal_counts",
+    "refusal_totals",
+    "refused_pictures",
 ]
 
 
@@ -269,6 +271,11 @@ class BuildReport:
     is_changed: bool
     dropped: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def n_sidecars_not_read(self) -> int:
+        """How many sidecars could not be read; their pictures are indexed all the same."""
+        return refusal_totals(self.refusals)["sidecars_not_read"]
+
     def to_json(self) -> dict[str, Any]:
         """Return the object that ``--json`` prints."""
         return {
@@ -283,12 +290,24 @@ class BuildReport:
             "moved": self.n_moved,
             "retagged": self.n_retagged,
             "extracted": self.n_extracted,
-            "refused": dict(refusal_counts(self.refusals)),
+            "refused": dict(refusal_counts(refused_pictures(self.refusals))),
+            "sidecars_not_read": self.n_sidecars_not_read,
             "learners": self.learners,
             "dropped": self.dropped,
             "seconds": round(self.seconds, 3),
             "changed": self.is_changed,
         }
+
+
+def refused_pictures(refusals: Sequence[Refusal]) -> tuple[Refusal, ...]:
+    """Return the refusals without those of sidecars, whose pictures are indexed all the same."""
+    return tuple(one for one in refusals if one.reason is not RefusalReason.BAD_SIDECAR)
+
+
+def refusal_totals(refusals: Sequence[Refusal]) -> dict[str, int]:
+    """Return how many pictures were refused, and how many sidecars were not read."""
+    n_pictures = len(refused_pictures(refusals))
+    return {"refused": n_pictures, "sidecars_not_read": len(refusals) - n_pictures}
 
 
 def refusal_counts(refusals: Sequence[Refusal]) -> list[tuple[RefusalReason, int]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.generations import GenerationFolders, find_workspace
-from engine.results import BuildReport, SearchAnswer, TagAnswer
+from engine.results import BuildReport, SearchAnswer, TagAnswer, refusal_totals
 from engine.training_report import TrainingReport
 from indexing.errors import InputError
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from engine.tagger import Tagger
     from engine.teaching import TeachReport
     from engine.text_answer import TextAnswer
-    from indexing.catalogue import Catalogue, Entry
+    from indexing.catalogue import Entry
     from indexing.records import Corpus, Refusal
 
 __all__ = ["Workspace"]
@@ -297,7 +297,7 @@ class Workspace:
             "generation": self._folders.number(),
             "source": manifest["source"]["shown"],
             "format": manifest["source"]["format"],
-            "counts": manifest["counts"],
+            "counts": {**manifest["counts"], **refusal_totals(self.refusals())},
             "corrections": corrections,
             "extractor": {key: extractor[key] for key in ("name", "digest", "n_dims", "runtime")},
             "index": asdict(read_record(folder / "index")[0]),
@@ -359,16 +359,15 @@ class Workspace:
 
     def entries(self) -> "tuple[Entry, ...]":
         """Return every indexed picture with what people say of it, by image id."""
-        return self._catalogue().entries
+        from indexing.catalogue import load_catalogue
+
+        return load_catalogue(self._folders.current()[0]).entries
 
     def refusals(self) -> "tuple[Refusal, ...]":
         """Return the files that were not indexed, and the sidecars that could not be read."""
-        return self._catalogue().refusals
+        from indexing.catalogue import load_refusals
 
-    def _catalogue(self) -> "Catalogue":
-        from indexing.catalogue import load_catalogue
-
-        return load_catalogue(self._folders.current()[0])
+        return load_refusals(self._folders.current()[0])
 
     def _tagger(self) -> "Tagger":
         from engine.corrections import CorrectionJournal

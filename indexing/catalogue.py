@@ -16,7 +16,7 @@ from indexing.records import ImageRecord, Refusal
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["Catalogue", "Entry", "assign_rows", "load_catalogue", "save_catalogue"]
+__all__ = ["Catalogue", "Entry", "assign_rows", "load_catalogue", "load_refusals", "save_catalogue"]
 
 _IMAGES_FILE = "catalogue.parquet"
 _REFUSED_FILE = "refused.parquet"
@@ -152,7 +152,6 @@ def load_catalogue(folder: Path) -> Catalogue:
         A file is missing or is no catalogue.
     """
     images = _read_columns(folder / _IMAGES_FILE)
-    refused = _read_columns(folder / _REFUSED_FILE)
     entries = tuple(
         Entry(
             row,
@@ -183,13 +182,24 @@ def load_catalogue(folder: Path) -> Catalogue:
             strict=True,
         )
     )
-    refusals = tuple(
+    return Catalogue(entries, load_refusals(folder))
+
+
+def load_refusals(folder: Path) -> tuple[Refusal, ...]:
+    """Read the refused files alone of what :func:`save_catalogue` wrote.
+
+    Raises
+    ------
+    ArtifactError
+        The file is missing or damaged.
+    """
+    refused = _read_columns(folder / _REFUSED_FILE)
+    return tuple(
         Refusal(path, RefusalReason(reason), detail)
         for path, reason, detail in zip(
             *(refused[name].to_pylist() for name in ("path", "reason", "detail")), strict=True
         )
     )
-    return Catalogue(entries, refusals)
 
 
 def _read_columns(path: Path) -> "pyarrow.Table":

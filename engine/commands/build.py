@@ -6,12 +6,17 @@ from pathlib import Path
 import click
 
 from engine.commands.options import device_option, json_option, workspace_option
-from engine.commands.wording import counted, learners_dropped, listed, tags_not_answered
-from engine.results import BuildReport, refusal_counts
+from engine.commands.wording import (
+    counted,
+    learners_dropped,
+    listed,
+    sidecars_not_read,
+    tags_not_answered,
+)
+from engine.results import BuildReport, refusal_counts, refused_pictures
 from engine.stopping import stoppable
 from engine.trained import is_outdated, renewed_with
 from indexing.corpora import READERS
-from indexing.errors import RefusalReason
 
 __all__ = ["build", "summary"]
 
@@ -115,16 +120,12 @@ def _trained(report: BuildReport) -> list[str]:
 
 def _indexed(report: BuildReport) -> str:
     """Return how many pictures were indexed, and what could not be used."""
-    counts = dict(refusal_counts(report.refusals))
-    n_sidecars = counts.pop(RefusalReason.BAD_SIDECAR, 0)
-    parts = [f"{report.n_indexed:,} indexed"]
-    if counts:
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in counts.items())
-        parts.append(f"{sum(counts.values()):,} refused: {reasons}")
-    if n_sidecars:
-        parts.append(f"{counted(n_sidecars, 'sidecar')} not read")
-    where = " (engine info --refused lists them)" if report.refusals else ""
-    return ", ".join(parts) + where
+    said = f"{report.n_indexed:,} indexed"
+    if refused := refused_pictures(report.refusals):
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in refusal_counts(refused))
+        said += f", {len(refused):,} refused: {reasons}"
+    said += sidecars_not_read(report.n_sidecars_not_read)
+    return said + " (engine info --refused lists them)" * bool(report.refusals)
 
 
 def _relative(path: str) -> str:

@@ -12,6 +12,7 @@ from engine.commands.wording import (
     counted,
     percent,
     settings_lines,
+    sidecars_not_read,
     tags_not_answered,
 )
 from engine.sheets import check_writable, write_whole
@@ -96,7 +97,8 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         f"workspace  {facts['workspace']} (generation {facts['generation']})",
         f"source     {facts['source']} ({facts['format']})",
         f"pictures   {counts['indexed']:,} indexed, {counts['tagged']:,} tagged, "
-        f"{counts['voters']:,} vote, {counts['refused']:,} refused",
+        f"{counts['voters']:,} vote, {counts['refused']:,} refused"
+        f"{sidecars_not_read(counts['sidecars_not_read'])}",
         f"tags       {counts['tags']:,}",
         *_correction_lines(facts["corrections"]),
         f"extractor  {extractor['name']}, {extractor['n_dims']:,} dims, {extractor['runtime']}",

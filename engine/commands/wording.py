@@ -12,6 +12,7 @@ __all__ = [
     "listed",
     "percent",
     "settings_lines",
+    "sidecars_not_read",
     "tags_not_answered",
 ]
 
@@ -63,6 +64,17 @@ def settings_lines(params: Mapping[str, Any], told: Collection[str], indent: str
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def sidecars_not_read(number: int) -> str:
+    """Return what follows the pictures that were refused, of which sidecars are none.
+
+    Examples
+    --------
+    >>> sidecars_not_read(1), sidecars_not_read(0)
+    ('; 1 sidecar not read', '')
+    """
+    return f"; {counted(number, 'sidecar')} not read" * bool(number)
 
 
 def learners_dropped(dropped: Mapping[str, str]) -> list[str]:

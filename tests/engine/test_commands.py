@@ -74,6 +74,24 @@ def test_info_for_people(engine, library):
     assert engine("info", "--refused").output.startswith("bad.jpg  not a picture: ")
 
 
+def test_a_sidecar_that_is_not_read_is_no_picture_refused(engine, library):
+    (library / "bad.jpg").write_bytes(b"text")
+    (library / "empty.jpg").write_bytes(b"")
+    (library / "red1.png.json").write_text("{")
+    said = engine("build", library, "--extractor", "toy").output.splitlines()[0]
+    assert said == (
+        "24 indexed, 2 refused: 1 empty, 1 not a picture; 1 sidecar not read (engine info "
+        "--refused lists them)"
+    )
+    assert "24 vote, 2 refused; 1 sidecar not read\n" in engine("info").output
+    built = json.loads(engine("build", "--json").output)
+    assert built["refused"] == {"empty": 1, "not a picture": 1}
+    assert built["sidecars_not_read"] == 1
+    info = json.loads(engine("info", "--json", "--refused").output)
+    assert (info["counts"]["refused"], info["counts"]["sidecars_not_read"]) == (2, 1)
+    assert len(info["refused"]) == 3
+
+
 def test_explain_shows_voters(engine, library, new):
     engine("build", library, "--extractor", "toy")
     lines = engine("tag", new, "--explain").output.splitlines()
@@ -189,7 +207,7 @@ def test_a_library_without_tags_is_told_how_to_tag(engine, tmp_path):
     write_picture(folder / "a.png", COLORS["red"], 1)
     (folder / "a.png.json").write_text("{")
     lines = engine("build", folder, "--extractor", "toy").output.splitlines()
-    assert lines[0] == "1 indexed, 1 sidecar not read (engine info --refused lists them)"
+    assert lines[0] == "1 indexed; 1 sidecar not read (engine info --refused lists them)"
     assert lines[3].startswith("no tag to vote with: 'engine search' works; to tag, write tags")
 
 
