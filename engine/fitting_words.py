@@ -32,7 +32,7 @@ class FittedWords:
     folder : str
         Where the vectors lie; every option for word vectors takes it.
     n_pictures : int
-        Pictures whose tags were read.
+        Pictures with tags, or labels in their place.
     n_words, n_new : int
         Words of the corpus that have vectors now, and those that the given vectors lack.
     n_all : int
@@ -105,7 +105,7 @@ def fit_words(
         save_word_table(table, fresh)
     return FittedWords(
         folder=printable_path(folder),
-        n_pictures=len(tag_sets),
+        n_pictures=sum(1 for one in corpus.records if one.tags or one.labels),
         n_words=len(found.words),
         n_new=int(np.count_nonzero(~is_given)),
         n_all=table.n_words,

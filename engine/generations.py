@@ -44,6 +44,7 @@ __all__ = [
     "find_workspace",
     "find_workspace_if_any",
     "inherit",
+    "named_workspace",
     "workspace_for_build",
 ]
 
@@ -104,7 +105,7 @@ def find_workspace_if_any(given: str | os.PathLike[str] | None = None) -> Path |
 
     A folder that is named is returned whether it exists or not.
     """
-    folder = _named_workspace(given)
+    folder = named_workspace(given)
     if folder is not None:
         return folder
     here = Path.cwd()
@@ -119,7 +120,8 @@ def workspace_for_build(given: str | os.PathLike[str] | None = None) -> Path:
     return find_workspace_if_any(given) or Path.cwd() / WORKSPACE_FOLDER
 
 
-def _named_workspace(given: str | os.PathLike[str] | None) -> Path | None:
+def named_workspace(given: str | os.PathLike[str] | None = None) -> Path | None:
+    """Return the workspace folder that is named, here or by ``$ENGINE_WORKSPACE``, if one is."""
     name = given or os.environ.get(WORKSPACE_VARIABLE)
     return Path(name).expanduser() if name else None
 
@@ -236,7 +238,8 @@ class GenerationFolders:
             if not self.root.is_dir():
                 raise ArtifactError(
                     f"{printable_path(self.root)} does not exist; the folder of a workspace is "
-                    "accepted; name one with -w DIR, or make it: engine build PICTURES -w DIR"
+                    "accepted; name another, or make this one: engine build PICTURES -w "
+                    f"{printable_path(self.root)}"
                 )
             raise ArtifactError(
                 f"{self.root} holds no finished build; an indexed corpus is needed; run "

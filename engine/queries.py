@@ -16,7 +16,7 @@ from indexing.extractors import FeatureExtractor
 from indexing.pixels import Framing, decode, read_picture
 from indexing.records import printable_path
 
-__all__ = ["Query", "Seen", "Unreadable", "read_queries", "read_squares"]
+__all__ = ["Query", "Seen", "Unreadable", "read_queries", "read_squares", "said_of"]
 
 # Pictures that are answered together; more would only delay the first answer.
 _ANSWERED_TOGETHER = 256
@@ -122,10 +122,10 @@ def read_squares(image: str | Path, framings: Collection[Framing]) -> Seen | Unr
         squares = {framing: decode(data, framing) for framing in framings}
         return Seen(hashlib.sha256(data).digest(), squares)
     except PictureError as error:
-        return Unreadable(printable_path(image), _said(Path(image), error))
+        return Unreadable(printable_path(image), said_of(Path(image), error))
 
 
-def _said(image: Path, error: PictureError) -> str:
+def said_of(image: Path, error: PictureError) -> str:
     """Return a fault in the words for a path that somebody has typed."""
     if image.is_dir():
         return f"a folder; pictures are accepted: {printable_path(image)}/*"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from engine.corrections import CorrectionJournal, Step, TaughtPicture, taught_pictures
 from engine.generations import GenerationFolders
 from engine.network import open_recorded
+from engine.queries import said_of
 from engine.tagged import TaggedPictures
 from indexing.errors import InputError, PictureError
 from indexing.extractors import FeatureExtractor
@@ -118,7 +119,7 @@ def teach_workspace(
         raise InputError(_unreadable(image, error)) from error
     step = Step(
         content=hashlib.sha256(data).digest(),
-        path=Path(image).absolute(),
+        path=_shortest(Path(image)),
         added=added,
         removed=removed,
     )
@@ -286,5 +287,14 @@ def _extracted(image: Path, data: bytes, extractor: FeatureExtractor) -> NDArray
     return np.asarray(feature, np.float32)
 
 
+def _shortest(image: Path) -> Path:
+    """Return the path of a picture from the root on, with no way up and down again.
+
+    A picture that is a link keeps its own name.
+    """
+    return image.parent.resolve() / image.name
+
+
 def _unreadable(image: Path, error: PictureError) -> str:
-    return f"{printable_path(image)} cannot be read ({error}); a picture is accepted; see the path"
+    said = said_of(Path(image), error)
+    return f"{printable_path(image)} cannot be read ({said}); a picture is accepted; see the path"

@@ -192,7 +192,12 @@ class TextSearch:
         unwanted = [term for word in without for term in terms_of(word, names)]
         strange = [term.text for term in unwanted if not self._is_known(term)]
         if strange or (not wanted and like is None):
-            words = strange or unknown or [text]
+            words = strange or unknown
+            if not words:
+                raise InputError(
+                    f"{text!r} says nothing of what pictures show; words such as 'sunset on the "
+                    "beach' are accepted; name some"
+                )
             raise InputError(
                 f"nothing is known of {', '.join(map(repr, words))}; tags of the workspace and "
                 "words that the word vectors hold are accepted; try other words"

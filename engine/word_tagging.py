@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from engine.picture_scores import IndexedPictures, ask
 from engine.queries import Query, Unreadable, read_queries
 from engine.results import RankedTag, Relation, TagAnswer
+from engine.saying import KnowsProbabilities
 from engine.tower_words import TowerWords, has_text_side
 from engine.unseen_words import UnseenWords
 from engine.word_space import indexed_directions
@@ -112,6 +113,19 @@ class WordTagger:
             "scored that nobody has tagged with; a network with that classifier is accepted; build "
             f"with --extractor {DEFAULT_EXTRACTOR}"
         )
+
+    @property
+    def unheard(self) -> str | None:
+        """Why the learner does not say how likely words are that are tags; None = it does."""
+        if self._tower is not None:
+            return "the text side of the network scores all words"
+        if self._tagger is None or not self._tagger.tagged.vocabulary:
+            return "no picture here has a tag"
+        if not isinstance(self._tagger.served(self._learner).learner, KNN | KnowsProbabilities):
+            return (
+                "it knows no probabilities, as a calibrated learner does, such as hybrid, and knn"
+            )
+        return None
 
     def missing(self, words: Sequence[str]) -> tuple[str, ...]:
         """Return the words of which nothing is known: no vector, and no general word."""

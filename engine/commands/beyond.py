@@ -79,6 +79,8 @@ class Beyond:
 
         opened = open_word_vectors(self.vectors)
         tagging = WordTagger(opened, tagger, device, waiting, learner=learner)
+        if learner is not None and (reason := tagging.unheard) is not None:
+            click.echo(f"{learner} is not heard with --words: {reason}", err=True)
         missing = tagging.missing(self.words)
         if missing and len(missing) < len(set(self.words)):
             click.echo(

@@ -19,6 +19,19 @@ if TYPE_CHECKING:
 __all__ = ["search", "table"]
 
 
+def _not_blank(
+    _context: click.Context, _parameter: click.Parameter, value: str | tuple[str, ...] | None
+) -> str | tuple[str, ...] | None:
+    """Refuse text that names no word."""
+    for text in (value,) if isinstance(value, str) else value or ():
+        if not text.strip():
+            raise click.BadParameter(
+                f"{text!r} names no word; words are accepted, such as 'sunset on the beach'; name "
+                "some, or leave it out"
+            )
+    return value
+
+
 @click.command(short_help="Find pictures by a picture, by words, or by both.")
 @click.argument(
     "images",
@@ -26,10 +39,16 @@ __all__ = ["search", "table"]
     nargs=-1,
     type=click.Path(path_type=Path, readable=False),
 )
-@click.option("--text", metavar="WORDS", help="What the pictures shall show, in words.")
+@click.option(
+    "--text",
+    callback=_not_blank,
+    metavar="WORDS",
+    help="What the pictures shall show, in words.",
+)
 @click.option(
     "--not",
     "without",
+    callback=_not_blank,
     multiple=True,
     metavar="WORD",
     help="What they shall not show; can be given several times.",

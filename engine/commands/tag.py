@@ -20,6 +20,7 @@ from engine.commands.options import (
 from engine.results import TagAnswer
 from engine.sheets import check_writable
 from indexing.errors import InputError
+from indexing.records import printable_path
 
 if TYPE_CHECKING:
     from engine.emission import Emission
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["tag"]
 
-_NO_WORKSPACE = (
-    "No workspace here: general words answer, from what the network was trained to tell. For your "
-    "own tags, and who voted: engine build PICTURES"
+_GENERAL_WORDS = (
+    "general words answer, from what the network was trained to tell. For your own tags, and who "
+    "voted: engine build PICTURES"
 )
 
 _ORDER_OF_CHANCES = (
@@ -119,7 +120,7 @@ def tag(
     """Tag pictures in your own vocabulary, with the best learner of the workspace.
 
     That is the neighbours' vote (knn) until something better is trained ('engine train').
-    Where there is no workspace, general words answer, from what the network was trained to tell.
+    Where nothing was built, general words answer, from what the network was trained to tell.
     A picture that cannot be read is answered as such and does not stop the others; the exit
     code is then 1.
 
@@ -131,7 +132,6 @@ def tag(
       engine tag --words pagoda,kitten,wedding image.jpg
     """  # noqa: D301 - click reads the backspace
     from engine.emission import Emission
-    from engine.generations import find_workspace_if_any
 
     if threshold is not None and precision is not None:
         raise click.UsageError(
@@ -143,15 +143,15 @@ def tag(
     wanted: dict[str, object] = {"precision": precision, "min-voters": min_voters}
     wanted |= {"explain": explain, "together": together, "given": given}
     beyond.check({"threshold": threshold is not None, **wanted})
-    root = find_workspace_if_any(workspace)
+    root, lacking = _built_workspace(workspace)
     if root is None:
-        _refuse_without_workspace({"learner": learner, **wanted})
+        _refuse_without_build({"learner": learner, **wanted}, lacking)
     tagger = None if root is None else open_tagger(root, device, learner)
     if beyond.words:
         answers = beyond.word_answers(images, tagger, learner, device, top)
     else:
         answers = (
-            _general_answers(images, emission, device)
+            _general_answers(images, emission, device, lacking)
             if tagger is None
             else _answers(
                 images,
@@ -222,25 +222,39 @@ def _only_left_out(tagger: "Tagger", learner: str | None) -> str:
     )
 
 
+def _built_workspace(given: Path | None) -> tuple[Path | None, str]:
+    """Return the workspace to ask, or None and what is lacking.
+
+    One that is named is asked whatever it holds; one that is only found, where it was built.
+    """
+    from engine.generations import GenerationFolders, find_workspace_if_any, named_workspace
+
+    found = find_workspace_if_any(given)
+    if found is None:
+        return None, "no workspace is here"
+    if named_workspace(given) is None and GenerationFolders(found).number() is None:
+        return None, f"{printable_path(found)} holds no finished build"
+    return found, ""
+
+
 def _general_answers(
-    images: Sequence[Path], emission: "Emission", device: str
+    images: Sequence[Path], emission: "Emission", device: str, lacking: str
 ) -> Iterator[TagAnswer]:
     """Answer where nothing was built, and say so."""
     from engine.general import GeneralTagger
     from engine.progress import waiting
 
-    click.echo(_NO_WORKSPACE, err=True)
+    click.echo(f"{lacking[:1].upper()}{lacking[1:]}: {_GENERAL_WORDS}", err=True)
     return GeneralTagger(device, waiting).tag(images, emission)
 
 
-def _refuse_without_workspace(options: Mapping[str, object]) -> None:
+def _refuse_without_build(options: Mapping[str, object], lacking: str) -> None:
     """Refuse what only the tagged pictures of a workspace can answer."""
     for name, value in options.items():
         if value:
             raise InputError(
-                f"--{name} was given and there is no workspace; it is accepted where tagged "
-                "pictures were indexed; make a workspace with 'engine build PICTURES', or name one "
-                "with -w DIR"
+                f"--{name} was given and {lacking}; it is accepted where tagged pictures were "
+                "indexed; build with 'engine build PICTURES', or name a workspace with -w DIR"
             )
 
 

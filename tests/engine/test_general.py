@@ -93,7 +93,25 @@ def test_an_unreadable_picture_stops_no_other(engine, network, tmp_path):
 def test_what_only_tagged_pictures_can_answer_is_refused(engine, network, tmp_path, option):
     result = engine("tag", picture(tmp_path, (250, 5, 5)), *option)
     assert result.stdout == ""
-    assert str(result.exception).startswith(f"{option[0]} was given and there is no workspace")
+    assert str(result.exception).startswith(f"{option[0]} was given and no workspace is here")
+
+
+def test_where_a_build_was_not_finished_general_words_answer(engine, network, tmp_path):
+    (tmp_path / ".engine" / "store").mkdir(parents=True)
+    image = picture(tmp_path, (250, 5, 5))
+    result = engine("tag", image)
+    assert result.exit_code == 0
+    assert result.stdout.split()[2] == "cat"
+    assert result.stderr.startswith(
+        f"{tmp_path / '.engine'} holds no finished build: general words answer, "
+    )
+    refused = engine("tag", image, "--explain")
+    assert str(refused.exception).startswith(
+        f"--explain was given and {tmp_path / '.engine'} holds no finished build; it is accepted "
+    )
+    # One that is named is meant.
+    named = engine("tag", image, "-w", ".engine")
+    assert ".engine holds no finished build; an indexed corpus" in str(named.exception)
 
 
 def test_a_workspace_that_is_named_and_not_there_is_a_fault(engine, network, tmp_path):

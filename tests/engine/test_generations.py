@@ -82,6 +82,16 @@ def test_leftovers_of_a_killed_build_are_cleared(folders):
     assert not (folders.folder(2) / "half").exists()
 
 
+def test_a_workspace_that_is_not_there_is_named_as_people_make_it(tmp_path):
+    with pytest.raises(ArtifactError) as fault:
+        GenerationFolders(tmp_path / "library.engine").current()
+    path = tmp_path / "library.engine"
+    assert str(fault.value) == (
+        f"{path} does not exist; the folder of a workspace is accepted; name another, or make "
+        f"this one: engine build PICTURES -w {path}"
+    )
+
+
 def test_nothing_built_says_what_to_do(folders):
     with pytest.raises(ArtifactError, match=r"holds no finished build; .* 'engine build PICTURES'"):
         folders.current()

@@ -42,6 +42,30 @@ def test_what_is_no_picture_is_said_as_people_say_it(engine, tmp_path, command):
     assert lines[3].endswith(f": a folder; pictures are accepted: {tmp_path}/*")
 
 
+def test_a_picture_that_is_not_there_is_taught_in_the_same_words(engine, tmp_path):
+    fault = engine("teach", tmp_path / "nope.jpg", "--add", "sea").exception
+    assert str(fault) == (
+        f"{tmp_path / 'nope.jpg'} cannot be read (no such file); a picture is accepted; see the "
+        "path"
+    )
+
+
+def test_what_was_taught_is_named_by_the_shortest_path_that_leads_there(
+    engine, new, tmp_path, monkeypatch
+):
+    real = tmp_path / "real" / "below"
+    real.mkdir(parents=True)
+    (tmp_path / "link").symlink_to(real)
+    monkeypatch.chdir(real)
+    (tmp_path / "another.png").symlink_to(new)
+    for said, image in (("../../new.png", new), ("../../another.png", tmp_path / "another.png")):
+        assert engine("teach", said, "--add", said).stdout.startswith(f"{image}  +{said}\n")
+    # Two dots go up from where the link leads.
+    (tmp_path / "real" / "new.png").write_bytes(new.read_bytes())
+    said = engine("teach", tmp_path / "link" / ".." / "new.png", "--add", "sky").stdout
+    assert said.startswith(f"{tmp_path / 'real' / 'new.png'}  +sky\n")
+
+
 @pytest.mark.usefixtures("stand_ins")
 def test_a_learner_without_voters_says_so(engine, built, new, tmp_path):
     built.train("means")

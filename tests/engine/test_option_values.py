@@ -36,6 +36,11 @@ def run(*arguments):
         (["tag", "--words", "a", "--given", "b"], "--words and --given were given; --words scores"),
         (["tag", "--unchecked"], "--unchecked was given without --expand; it says"),
         (["search", "-k", 0], "Invalid value for '-k': 0 is not in the range x>=1."),
+        (["search", "--text", " "], "Invalid value for '--text': ' ' names no word; words are"),
+        (
+            ["search", "--not", ""],
+            "Invalid value for '--not': '' names no word; words are accepted",
+        ),
         (["teach", "--add", ","], "Invalid value for '--add': ',' names none; words with commas"),
     ],
 )

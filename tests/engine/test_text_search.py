@@ -90,6 +90,8 @@ def test_what_nothing_is_known_of_is_left_out_and_named(built):
         built.search_text("xyzzy plugh")
     with pytest.raises(InputError, match="nothing is known of 'xyzzy'"):
         built.search_text("red", without=["xyzzy"])
+    with pytest.raises(InputError, match="'of the' says nothing of what pictures show; words"):
+        built.search_text("of the")
     with pytest.raises(InputError, match="0 pictures were asked for"):
         built.search_text("red", k=0)
 

@@ -179,6 +179,27 @@ def test_a_tag_of_the_workspace_is_as_likely_as_its_learner_says(built, tmp_path
     )
 
 
+@pytest.mark.usefixtures("stand_ins")
+@pytest.mark.parametrize("learner", ["knn", "certain", "means"])
+def test_a_learner_that_is_named_and_says_nothing_of_words_is_told(
+    built, library, monkeypatch, learner
+):
+    layer = Classifier(np.zeros((N_CLASSES, 51), np.float32), np.zeros(N_CLASSES, np.float32))
+    monkeypatch.setattr("engine.word_tagging.open_classifier", lambda extractor: layer)
+    monkeypatch.setattr("learners.words.open_word_vectors", vectors)
+    for name in ("certain", "means"):
+        built.train(name)
+    ask = ["tag", str(library / "red0.png"), "--words", "red", "-w", str(built.root)]
+    told = CliRunner().invoke(cli, [*ask, "--learner", learner])
+    assert told.exit_code == 0, told.exception
+    says = (
+        "means is not heard with --words: it knows no probabilities, as a calibrated learner does, "
+        "such as hybrid, and knn\n"
+    )
+    assert told.stderr == says * (learner == "means")
+    assert CliRunner().invoke(cli, ask).stderr == ""
+
+
 @pytest.mark.parametrize("options", [(), ("--unchecked",)])
 def test_near_words_where_nothing_is_tagged_are_refused_for_want_of_tags(
     workspace, tmp_path, settings, monkeypatch, options

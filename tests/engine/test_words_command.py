@@ -13,6 +13,7 @@ from indexing.records import Corpus, ImageRecord
 from indexing.words.table import make_word_table, save_word_table
 from learners.words import WordVectors, open_word_vectors
 from learners.words.glove import GloveSettings
+from tests.engine.conftest import COLORS, write_picture
 
 
 def run(*arguments):
@@ -104,6 +105,9 @@ def test_a_caption_is_a_text(tmp_path):
 
 
 def test_the_command_trains_and_says_where(library, tmp_path, given):
+    for name in ("not-tagged", "tagged-with-nothing"):
+        write_picture(library / f"{name}.png", COLORS["red"], seed=7)
+    (library / "tagged-with-nothing.png.txt").write_text("")
     out = tmp_path / "mine"
     result = run("fit", library, "--out", out, "--vectors", given, "--epochs", 3)
     assert result.exit_code == 0, result.exception
