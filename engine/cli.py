@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from engine.commands.group import NamedCommands
 from engine.stopping import EXIT_INTERRUPTED, last_of_the_process, stoppable
 from indexing.errors import ArtifactError, EngineError
 
@@ -24,7 +25,7 @@ _COMMANDS = {
 _ENTRY_POINTS = "engine.commands"
 
 
-class _LazyGroup(click.Group):
+class _LazyGroup(NamedCommands):
     """A group whose commands are imported by path, one at a time."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.wording import TagNames
+from indexing.names import did_you_mean
 from indexing.tags import tag_key
 from learners.base import TagMatrix
 
@@ -29,7 +31,12 @@ def given_columns(tags: Iterable[str], vocabulary: Sequence[str]) -> NDArray[np.
     for tag in tags:
         column = columns.get(tag_key(tag))
         if column is None:
-            logger.warning("no picture here is tagged %s: it says nothing of other tags", tag)
+            near = TagNames(vocabulary).near(tag)
+            logger.warning(
+                "no picture here is tagged %s: it says nothing of other tags%s",
+                tag,
+                "" if near is None else f"; {did_you_mean([near])}",
+            )
         else:
             given[column] = True
     return given

@@ -15,6 +15,7 @@ from engine.generations import GenerationFolders
 from engine.network import open_recorded
 from engine.queries import said_of
 from engine.tagged import TaggedPictures
+from engine.wording import TagNames
 from indexing.errors import InputError, PictureError
 from indexing.extractors import FeatureExtractor
 from indexing.pixels import decode, read_picture
@@ -43,6 +44,8 @@ class TeachReport:
         Added tags that the workspace did not have.
     unknown_tags : tuple of str
         Removed tags that it does not have: perhaps a slip of the pen.
+    meant : tuple of str
+        Tags that it has and that are like these.
     is_read : bool
         Whether the picture, or a copy of it, is among those that vote without corrections.
     votes : bool
@@ -58,6 +61,7 @@ class TeachReport:
     n_steps: int
     new_tags: tuple[str, ...]
     unknown_tags: tuple[str, ...]
+    meant: tuple[str, ...]
     is_read: bool
     votes: bool
     is_heard: bool
@@ -145,8 +149,10 @@ def teach_workspace(
         if after != before:
             journal.write(after)
     read = TaggedPictures.load(folder)
-    known = {tag_key(tag) for tag in read.vocabulary}
-    known |= {key for one in taught_before.values() for key in one.added}
+    taught = {key: tag for one in taught_before.values() for key, tag in one.added.items()}
+    known = {tag_key(tag) for tag in read.vocabulary} | taught.keys()
+    unknown = tuple(tag for tag in removed if tag_key(tag) not in known)
+    names = TagNames([*read.vocabulary, *taught.values()])
     is_read = bool(read.places_of(step.content))
     is_heard = step.content not in read.abstaining
     return TeachReport(
@@ -154,7 +160,8 @@ def teach_workspace(
         is_recorded=is_recorded,
         n_steps=len(after),
         new_tags=tuple(tag for tag in added if tag_key(tag) not in known),
-        unknown_tags=tuple(tag for tag in removed if tag_key(tag) not in known),
+        unknown_tags=unknown,
+        meant=tuple(filter(None, map(names.near, unknown))),
         is_read=is_read,
         votes=is_read or (is_heard and bool(taught_pictures(after)[step.content].added)),
         is_heard=is_heard,

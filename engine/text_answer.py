@@ -60,6 +60,8 @@ class TextAnswer:
         Words that nobody has tagged with, found by word vectors and the network's classes.
     unknown : tuple of str
         Words of which nothing is known.
+    meant : dict of str to str
+        Words that are no tags and perhaps mistyped, and the tags that are like them.
     cancelled : tuple of str
         Words that are wanted and not wanted at once: what is left is not of them.
     excluded : int
@@ -74,6 +76,7 @@ class TextAnswer:
     tags: dict[str, str]
     unseen: tuple[str, ...]
     unknown: tuple[str, ...]
+    meant: dict[str, str]
     cancelled: tuple[str, ...]
     excluded: int
     learner: str | None

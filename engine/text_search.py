@@ -18,6 +18,7 @@ from engine.unseen_words import UnseenWords
 from engine.word_space import indexed_directions
 from engine.wording import TagNames, Term, terms_of
 from indexing.errors import InputError
+from indexing.names import did_you_mean
 from indexing.records import printable_path
 from learners.words import WordVectors, open_word_vectors
 
@@ -198,10 +199,13 @@ class TextSearch:
                     f"{text!r} says nothing of what pictures show; words such as 'sunset on the "
                     "beach' are accepted; name some"
                 )
+            close = list(filter(None, map(names.near, words)))
             raise InputError(
                 f"nothing is known of {', '.join(map(repr, words))}; tags of the workspace and "
-                "words that the word vectors hold are accepted; try other words"
+                "words that the word vectors hold are accepted; "
+                + (did_you_mean(close) if close else "try other words")
             )
+        unseen = [term.text for term in wanted if term.column is None]
         evidence = [self._evidence(term) for term in wanted]
         distances = None if like is None else self._distances(like)
         excluded = np.zeros(len(self._pictures.entries), bool)
@@ -214,8 +218,9 @@ class TextSearch:
         return TextAnswer(
             query=" + ".join(([like.image] if like else []) + ([text] if text.strip() else [])),
             tags={t.text: vocabulary[t.column] for t in wanted if t.column is not None},
-            unseen=tuple(term.text for term in wanted if term.column is None),
+            unseen=tuple(unseen),
             unknown=tuple(unknown),
+            meant=self._meant([*unseen, *unknown], names),
             cancelled=tuple(t.text for t in wanted if any(map(t.means_the_same, unwanted))),
             excluded=int(excluded.sum()),
             learner=self._scored.learner if self._scored is not None else None,
@@ -239,6 +244,13 @@ class TextSearch:
     def _is_known(self, term: Term) -> bool:
         is_tag = term.column is not None
         return is_tag or self._tower is not None or self._unseen_words().is_known(term.text)
+
+    def _meant(self, words: Sequence[str], names: TagNames) -> dict[str, str]:
+        """Return the tags that words which are none were perhaps meant to be."""
+        if self._tower is not None:
+            return {}
+        strange = (word for word in words if not self._unseen_words().is_common(word))
+        return {word: tag for word in strange if (tag := names.near(word)) is not None}
 
     @cached_property
     def _tower(self) -> TowerWords | None:

@@ -17,13 +17,14 @@ from engine.queries import Query, Unreadable, read_queries
 from engine.results import RankedTag, Relation, TagAnswer
 from engine.saying import KnowsProbabilities
 from engine.tower_words import TowerWords, has_text_side
-from engine.unseen_words import UnseenWords
+from engine.unseen_words import N_FREQUENT, UnseenWords
 from engine.word_space import indexed_directions
 from engine.wording import TagNames
 from indexing.errors import InputError
 from indexing.extractors import FeatureExtractor, open_extractor
 from indexing.extractors.classifier import Classifier, open_classifier
 from indexing.extractors.table import DEFAULT_EXTRACTOR
+from indexing.names import did_you_mean
 from indexing.pixels import Framing
 from indexing.words.class_names import N_CLASSES
 from learners.voting import KNN
@@ -37,9 +38,6 @@ __all__ = ["WORDS", "ExpansionRule", "WordTagger"]
 
 WORDS = "words"
 """Who answers where words were given, as answers name it."""
-
-# Words that may be brought, from the most frequent on: beyond them are names and misspellings.
-_N_FREQUENT = 50_000
 
 
 class ExpansionRule(StrEnum):
@@ -133,6 +131,18 @@ class WordTagger:
             return ()
         return tuple(word for word in words if not self._unseen.is_known(word))
 
+    def meant(self, words: Sequence[str]) -> dict[str, str]:
+        """Return the tags of the workspace that words which are none were perhaps meant to be."""
+        if self._tower is not None or self._tagger is None:
+            return {}
+        names = TagNames(self._tagger.tagged.vocabulary)
+        strange = (
+            word
+            for word in words
+            if names.column(word) is None and not self._unseen.is_common(word)
+        )
+        return {word: tag for word in strange if (tag := names.near(word)) is not None}
+
     @cached_property
     def _tower(self) -> TowerWords | None:
         """The text side of the workspace's network, if it has one."""
@@ -168,10 +178,11 @@ class WordTagger:
         unknown = set(self.missing(words))
         known = [word for word in dict.fromkeys(words) if word not in unknown]
         if not known:
+            close = list(self.meant(words).values())
             raise InputError(
                 f"nothing is known of {', '.join(map(repr, words)) or 'no word'}; words that "
-                f"{self._words.source} hold, or general ones, are accepted; try others, or other "
-                "vectors with --vectors"
+                f"{self._words.source} hold, or general ones, are accepted; "
+                + (did_you_mean(close) if close else "try others, or other vectors with --vectors")
             )
         started = time.perf_counter()
         for run in read_queries(images, self.extractor, self._framings()):
@@ -278,7 +289,7 @@ class WordTagger:
 
     def _brought(self, answer: TagAnswer) -> list[BroughtWord]:
         tags = [ranked.tag for ranked in answer.tags]
-        return brought_words(tags, self._words, n_frequent=_N_FREQUENT) if tags else []
+        return brought_words(tags, self._words, n_frequent=N_FREQUENT) if tags else []
 
     @cached_property
     def _chance(self) -> Chance:

@@ -5,11 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from indexing.names import meant
 from indexing.tags import tag_key
 from learners.words.lemmas import noun_lemma
 
 __all__ = ["TagNames", "Term", "terms_of"]
 
+# How like a tag a text must be to be a slip of it, from 0 to 1: "cat" is none of "car".
+_LIKENESS = 0.75
 _WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 _SAID_OF_NOTHING = """
 a about above across after along among an and are around as at be been before behind below beneath
@@ -59,6 +62,7 @@ class TagNames:
     """
 
     def __init__(self, vocabulary: Sequence[str]) -> None:
+        self._vocabulary = tuple(vocabulary)
         self._by_key: Mapping[str, int] = {tag_key(tag): i for i, tag in enumerate(vocabulary)}
         self.n_words = max((len(_words(key)) for key in self._by_key), default=0)
 
@@ -75,6 +79,18 @@ class TagNames:
         key = tag_key(text)
         found = self._by_key.get(key)
         return self._by_lemma.get(_lemma(key)) if found is None else found
+
+    def near(self, text: str) -> str | None:
+        """Return the tag that a mistyped one was perhaps meant to be; None = none is like it.
+
+        Examples
+        --------
+        >>> names = TagNames(["Sunset", "beach"])
+        >>> names.near("sunst"), names.near("kite")
+        ('Sunset', None)
+        """
+        close = meant(tag_key(text), self._by_key, likeness=_LIKENESS)
+        return self._vocabulary[self._by_key[close[0]]] if close else None
 
 
 def terms_of(text: str, names: TagNames) -> list[Term]:

@@ -5,6 +5,7 @@ import importlib
 from typing import Any
 
 from indexing.errors import InputError
+from indexing.names import suggestion
 from learners.base import TagLearner
 
 __all__ = ["LEARNERS", "learner_class", "make_learner"]
@@ -38,7 +39,8 @@ def learner_class(name: str) -> type[TagLearner]:
     """
     if name not in LEARNERS:
         raise InputError(
-            f"no learner is called {name!r}; there are {', '.join(sorted(LEARNERS))}; choose one"
+            f"no learner is called {name!r}; there are {', '.join(sorted(LEARNERS))}; "
+            + suggestion(name, LEARNERS)
         )
     module, attribute = LEARNERS[name].split(":")
     kind: type[TagLearner] = getattr(importlib.import_module(module), attribute)
@@ -71,6 +73,6 @@ def make_learner(name: str, /, **params: Any) -> TagLearner:
         if key not in accepted:
             raise InputError(
                 f"the learner {name!r} has no parameter {key!r}; it takes {', '.join(accepted)}; "
-                "correct the name"
+                + suggestion(key, accepted, otherwise="correct the name")
             )
     return kind(**params)

@@ -10,6 +10,7 @@ import click
 
 from engine.commands.options import tags_named, vectors_option
 from engine.results import TagAnswer
+from indexing.names import did_you_mean
 
 if TYPE_CHECKING:
     from engine.tagger import Tagger
@@ -82,11 +83,14 @@ class Beyond:
         if learner is not None and (reason := tagging.unheard) is not None:
             click.echo(f"{learner} is not heard with --words: {reason}", err=True)
         missing = tagging.missing(self.words)
-        if missing and len(missing) < len(set(self.words)):
-            click.echo(
-                f"{', '.join(missing)}: nothing is known of it in {opened.source}, left out",
-                err=True,
-            )
+        if len(missing) < len(set(self.words)):
+            if missing:
+                click.echo(
+                    f"{', '.join(missing)}: nothing is known of it in {opened.source}, left out",
+                    err=True,
+                )
+            for word, tag in tagging.meant(self.words).items():
+                click.echo(f"{word}: {did_you_mean([tag])}", err=True)
         return tagging.tag(images, self.words, top)
 
     def added(

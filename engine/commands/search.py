@@ -11,6 +11,7 @@ from engine.commands.opening import open_tagger
 from engine.commands.options import device_option, json_option, workspace_option
 from engine.commands.wording import counted
 from engine.results import SearchAnswer
+from indexing.names import did_you_mean
 
 if TYPE_CHECKING:
     from engine.tagger import Tagger
@@ -180,9 +181,13 @@ def _taken_for(answer: "TextAnswer") -> list[str]:
     ]
     lines += [
         f"{word}: nobody has tagged with it; scored by what network and word vectors know of it"
+        f"{_or_another(answer, word)}"
         for word in answer.unseen
     ]
-    lines += [f"{word}: nothing is known of it, left out" for word in answer.unknown]
+    lines += [
+        f"{word}: nothing is known of it, left out{_or_another(answer, word)}"
+        for word in answer.unknown
+    ]
     lines += [
         f"{word}: asked for and left out by --not at once, the two cancel out: what is left is not "
         "of it"
@@ -191,6 +196,11 @@ def _taken_for(answer: "TextAnswer") -> list[str]:
     if answer.excluded:
         lines.append(f"{counted(answer.excluded, 'picture')} left out by --not")
     return lines
+
+
+def _or_another(answer: "TextAnswer", word: str) -> str:
+    tag = answer.meant.get(word)
+    return "" if tag is None else f"; {did_you_mean([tag])}"
 
 
 def _tags(tags: tuple[str, ...] | None) -> str:

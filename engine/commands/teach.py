@@ -8,6 +8,7 @@ import click
 
 from engine.commands.options import device_option, json_option, tags_named, workspace_option
 from engine.commands.wording import counted
+from indexing.names import did_you_mean
 from indexing.records import printable_path
 
 if TYPE_CHECKING:
@@ -127,7 +128,8 @@ def summary(report: "TeachReport") -> str:
         are = "is" if len(report.new_tags) == 1 else "are"
         lines.append(f"{', '.join(report.new_tags)} {are} new here")
     if report.unknown_tags:
-        lines.append(f"no picture here is tagged {', '.join(report.unknown_tags)}")
+        question = f"; {did_you_mean(report.meant)}" if report.meant else ""
+        lines.append(f"no picture here is tagged {', '.join(report.unknown_tags)}{question}")
     if not report.is_read:
         lines.append(_hearing(report))
     lines.append(f"correction {report.n_steps:,}; 'engine teach --undo' takes it back")

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
+from engine.commands.group import NamedCommands
 from engine.commands.options import json_option, vectors_option
 from engine.commands.wording import counted
 
 __all__ = ["fit", "near", "words"]
 
 
-@click.group()
+@click.group(cls=NamedCommands)
 def words() -> None:
     """Look into word vectors, or train some on the tags of a corpus.
 

@@ -5,7 +5,7 @@ from typing import cast
 
 from indexing.errors import InputError
 from indexing.extractors.base import Device, FeatureExtractor
-from indexing.extractors.names import suggestion
+from indexing.names import suggestion
 
 __all__ = ["DEFAULT_EXTRACTOR", "EXTRACTORS", "extractor_names", "open_extractor"]
 

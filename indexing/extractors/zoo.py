@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from indexing.errors import InputError, MissingDependencyError
 from indexing.extractors.base import Device, FeatureExtractor
 from indexing.extractors.cache import file_sha256
-from indexing.extractors.names import suggestion
 from indexing.extractors.network import framing_for
 from indexing.extractors.recipes import Recipe, open_recipe
 from indexing.extractors.weights import from_file, from_hub
+from indexing.names import suggestion
 
 if TYPE_CHECKING:
     from indexing.extractors.modules import Network, TimmTower

@@ -31,14 +31,14 @@ def scores(workspace, image):
 def test_a_picture_of_which_only_removals_are_known_speaks_against_them(built, new, near, said):
     before = scores(built, near)
     assert said(built, new, "--remove", "green,grene") == [
-        "no picture here is tagged grene",
+        "no picture here is tagged grene; did you mean 'Green'?",
         "nobody has said what this picture shows: it does not vote, but speaks against green near "
         "it",
     ]
     after = scores(built, near)
     assert after["Green"] < before["Green"]
     assert said(built, new, "--remove", "bleu") == [
-        "no picture here is tagged bleu",
+        "no picture here is tagged bleu; did you mean 'Blue'?",
         "nobody has said what this picture shows: it does not vote",
     ]
     assert scores(built, near) == after

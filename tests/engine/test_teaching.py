@@ -337,7 +337,10 @@ def test_the_command_teaches_lists_and_undoes(engine, library, new):
 
 def test_a_tag_taken_off_that_nobody_uses_is_said(engine, new):
     said = engine("teach", new, "--remove", "grene", "--remove", "green").splitlines()
-    assert said[:2] == [f"{new}  -grene, -green", "no picture here is tagged grene"]
+    assert said[:2] == [
+        f"{new}  -grene, -green",
+        "no picture here is tagged grene; did you mean 'Green'?",
+    ]
 
 
 def test_the_command_says_how_it_is_used(engine, library):

@@ -30,12 +30,12 @@ class TestNames:
     @pytest.mark.parametrize(
         ("name", "hint"),
         [
-            ("efficientnet-lite3", "did you mean efficientnet-lite2?"),
-            ("efficientnet", "did you mean efficientnet-lite"),
-            ("tim:resnet18", r"did you mean timm\?"),
-            ("timm", r"did you mean timm\?"),
-            ("timm:", r"did you mean timm\?"),
-            ("efficientnet-lite2:x", "did you mean efficientnet-lite2"),
+            ("efficientnet-lite3", "did you mean 'efficientnet-lite2'"),
+            ("efficientnet", "did you mean 'efficientnet-lite"),
+            ("tim:resnet18", r"did you mean 'timm'\?"),
+            ("timm", r"did you mean 'timm'\?"),
+            ("timm:", r"did you mean 'timm'\?"),
+            ("efficientnet-lite2:x", "did you mean 'efficientnet-lite2'"),
             ("zzz", "choose one"),
             ("", "choose one"),
         ],

@@ -210,7 +210,7 @@ class TestImageText:
         np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-4)
 
     def test_no_such_model(self, extractor_cache):
-        with pytest.raises(InputError, match=r"has no model 'ViT-B-3'; .* did you mean ViT-B-32"):
+        with pytest.raises(InputError, match=r"has no model 'ViT-B-3'; .* did you mean 'ViT-B-32"):
             open_extractor("open_clip:ViT-B-3", "cpu")
 
     @pytest.mark.parametrize(
