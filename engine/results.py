@@ -156,6 +156,8 @@ class TagAnswer:
     voter : str or None
         The learner whose voters explain the tags: the one that answers, or one that it mixes.
         None where nobody voted.
+    is_explained : bool
+        Whether the tags come with their sources and voters.
     """
 
     image: str
@@ -164,6 +166,7 @@ class TagAnswer:
     seconds: float = 0.0
     error: str | None = None
     voter: str | None = None
+    is_explained: bool = False
 
     def with_tags(self, tags: "tuple[RankedTag, ...]") -> "TagAnswer":
         """Return the answer with other tags."""
@@ -173,6 +176,7 @@ class TagAnswer:
         """Return the answer without votes, sources and voters."""
         return replace(
             self,
+            is_explained=False,
             tags=tuple(
                 replace(ranked, vote=None, sources=None, voters=None, nearest_without=None)
                 for ranked in self.tags
@@ -183,11 +187,10 @@ class TagAnswer:
         """Return the object that ``--json`` prints."""
         if self.error is not None:
             return {"image": self.image, "error": self.error}
-        is_explained = any(ranked.voters is not None for ranked in self.tags)
         return {
             "image": self.image,
             "learner": self.learner,
-            **({"voter": self.voter} if is_explained else {}),
+            **({"voter": self.voter} if self.is_explained else {}),
             "tags": [tag.to_json() for tag in self.tags],
             "seconds": round(self.seconds, 4),
         }

@@ -24,9 +24,9 @@ from engine.queries import Query, Unreadable, read_queries
 from engine.results import Found, SearchAnswer, TagAnswer
 from engine.saying import PrecisionCut, precision_cut
 from engine.serving import MixesMembers, Served, hears, reads_neighbors
+from engine.standing import best_learner
 from engine.tagged import TaggedPictures
 from engine.trained import (
-    best_learner,
     check_known,
     is_trained,
     load_learner,
@@ -303,6 +303,7 @@ class Tagger:
                         next(answers),
                         seconds,
                         voter=None if voting is None else voting.learner.name,
+                        is_explained=explain,
                     )
             started = time.perf_counter()
 

@@ -1,4 +1,4 @@
-"""Trained learners of a generation: what lies in ``learners/NAME``, and which one is the best.
+"""Trained learners of a generation: what lies in ``learners/NAME``.
 
 ::
 
@@ -26,45 +26,20 @@ from learners.base import TagLearner
 from learners.table import learner_class
 
 __all__ = [
-    "DECISIVE",
-    "DECISIVE_FOR",
-    "FEWEST_HELD_OUT",
-    "MIXING_AHEAD",
-    "best_learner",
     "brought_by",
     "check_known",
-    "decisive_measure",
-    "figure",
-    "in_tenths",
     "is_outdated",
     "is_trained",
     "load_learner",
     "load_own_index",
     "member_of",
     "own_index_folder",
-    "renewed_with",
     "save_learner",
-    "tells_enough",
     "trained_folder",
     "trained_identity",
     "trained_names",
     "unreadable",
 ]
-
-DECISIVE = "c-f1@5"
-"""The measure on held-out pictures that decides who answers, unless another is named."""
-
-DECISIVE_FOR = {"f1": DECISIVE, "miap": "miap"}
-"""The measure that decides, by the goal of a learner that mixes others."""
-
-MIXING_AHEAD = 0.5
-"""Points by which a learner that mixes others may be measured worse than the best, and answers.
-
-That is less than held-out pictures tell, and such a learner also knows how sure it is.
-"""
-
-FEWEST_HELD_OUT = 20
-"""Held-out pictures that it takes for a trained learner to answer where nobody is named."""
 
 _MEMBERS = "members"
 _HEAD_FILE = "learner.json"
@@ -106,58 +81,6 @@ def is_outdated(entry: Mapping[str, Any]) -> bool:
     return n_changed > _CHANGES_BEFORE_TRAINING * float(entry["trained_on"]["pictures"])
 
 
-def tells_enough(held_out: Mapping[str, Any]) -> bool:
-    """Return whether so many pictures were held out that the better learner can be told."""
-    n_pictures: int = held_out["n_pictures"]
-    return n_pictures >= FEWEST_HELD_OUT
-
-
-def decisive_measure(learners: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return the measure by which the learners of a manifest are compared.
-
-    That is C-F1@5, unless a learner was trained for another one (``--for``).
-    """
-    goals = [entry["goal"] for entry in learners.values() if "goal" in entry]
-    return DECISIVE_FOR[goals[-1]] if goals else DECISIVE
-
-
-def figure(learners: Mapping[str, Mapping[str, Any]], name: str) -> float | None:
-    """Return what decides of a trained learner of a manifest on held-out pictures, in [0, 1]."""
-    value: float | None = learners[name]["held_out"]["after"].get(decisive_measure(learners))
-    return value
-
-
-def best_learner(learners: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return who answers where nobody is named.
-
-    Parameters
-    ----------
-    learners : mapping
-        Those of a manifest.
-
-    Returns
-    -------
-    str
-        The trained learner that is best by the decisive measure on held-out pictures, if that
-        is at least what knn has on the same pictures and these are at least
-        :data:`FEWEST_HELD_OUT`; else ``"knn"``. Figures that are equal to a tenth of a point
-        are equal: the first then answers. One that mixes others is :data:`MIXING_AHEAD`.
-    """
-    decisive = decisive_measure(learners)
-    best, best_value = "knn", -1.0
-    for name in trained_names(learners):
-        held_out = learners[name]["held_out"]
-        if not tells_enough(held_out):
-            continue
-        before, after = (held_out[when].get(decisive) for when in ("before", "after"))
-        if after is None or after < (before or 0.0):
-            continue
-        value = in_tenths(after) + MIXING_AHEAD * ("members" in learners[name])
-        if value > best_value:
-            best, best_value = name, value
-    return best
-
-
 def brought_by(learners: Mapping[str, Mapping[str, Any]], name: str) -> str | None:
     """Return the learner with which a trained one of a manifest was trained, as its member.
 
@@ -180,25 +103,6 @@ def brought_by(learners: Mapping[str, Mapping[str, Any]], name: str) -> str | No
     return None
 
 
-def renewed_with(learners: Mapping[str, Mapping[str, Any]], name: str) -> str:
-    """Return what to train for answers to know what is new since a learner was trained.
-
-    Parameters
-    ----------
-    learners : mapping
-        Those of a manifest.
-    name : str
-
-    Returns
-    -------
-    str
-        The learner that answers, where it mixes that one: it holds a copy of its own, and a
-        training of the member alone would not reach it. Else the learner itself.
-    """
-    best = best_learner(learners)
-    return best if name in learners[best].get("members", {}) else name
-
-
 def check_known(learners: Mapping[str, Mapping[str, Any]], name: str) -> None:
     """Refuse the name of a learner that is not among those of a manifest.
 
@@ -216,11 +120,6 @@ def check_known(learners: Mapping[str, Mapping[str, Any]], name: str) -> None:
         f"no learner is named {name!r} here; {', '.join(sorted(learners))} are accepted; "
         f"name one of them{trained}"
     )
-
-
-def in_tenths(share: float | None) -> float:
-    """Return a share in percent as people read it: less than a tenth apart is not told apart."""
-    return round(100 * (share or 0.0), 1)
 
 
 def save_learner(learner: TagLearner, folder: Path) -> None:

@@ -52,9 +52,9 @@ class TrainingReport:
     held_out : dict
         ``n_pictures`` that were held out, and the measures of knn (``before``) and of the
         learner (``after``) on them, in [0, 1].
-    earlier : dict of str to float or None, or None
-        What an earlier training of the same learner had on the same pictures; None where there
-        is none, or votes have changed since.
+    earlier : dict or None
+        The same of an earlier training of the same learner that could have been kept; None where
+        there is none.
     earlier_brought_by : str or None
         The learner with which the earlier one, which is kept, was trained as its member; None
         where it was trained by itself, or is not kept.
@@ -64,8 +64,8 @@ class TrainingReport:
         The learner that answered where nobody was named, and the one that does so now.
     decisive : str
         The measure that decides who answers.
-    answers_figure : float or None
-        What `answers_with` has of it on held-out pictures; None for knn, which is in ``held_out``.
+    answers_held_out : dict or None
+        What ``held_out`` is, of `answers_with`; None for knn, which stands beside every learner.
     dropped : dict of str to str
         Other trained learners that could not be carried over, and why.
     seconds : float
@@ -81,14 +81,14 @@ class TrainingReport:
     n_pictures: int
     n_tags: int
     held_out: dict[str, Any]
-    earlier: dict[str, float | None] | None
+    earlier: dict[str, Any] | None
     earlier_brought_by: str | None
     is_written: bool
     answered_before: str
     answers_with: str
     decisive: str
     members: tuple[MixedMember, ...]
-    answers_figure: float | None
+    answers_held_out: dict[str, Any] | None
     dropped: dict[str, str]
     seconds: float
     is_new: bool = True
@@ -102,7 +102,7 @@ class TrainingReport:
             "trained_on": {"pictures": self.n_pictures, "tags": self.n_tags},
             "held_out": self.held_out,
             "members": {member.name: member.to_json() for member in self.members},
-            "earlier": self.earlier,
+            "earlier": None if self.earlier is None else self.earlier["after"],
             "earlier_brought_by": self.earlier_brought_by,
             "written": self.is_written,
             "answered_before": self.answered_before,

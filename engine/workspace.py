@@ -286,7 +286,7 @@ class Workspace:
         from dataclasses import asdict
 
         from engine.corrections import CorrectionJournal
-        from engine.trained import best_learner
+        from engine.standing import best_learner
         from indexing.index.description import read_record
 
         folder, manifest = self._folders.current()
@@ -346,7 +346,8 @@ class Workspace:
             Its files are damaged, or nothing was built.
         """
         from engine.reliability import reliability_of
-        from engine.trained import best_learner, load_learner, trained_names
+        from engine.standing import best_learner
+        from engine.trained import load_learner, trained_names
         from learners.table import make_learner
 
         folder, manifest = self._folders.current()

@@ -14,8 +14,9 @@ from engine.commands.wording import (
     tags_not_answered,
 )
 from engine.results import BuildReport, refusal_counts, refused_pictures
+from engine.standing import renewed_with
 from engine.stopping import stoppable
-from engine.trained import is_outdated, renewed_with
+from engine.trained import is_outdated
 from indexing.corpora import READERS
 
 __all__ = ["build", "summary"]

@@ -16,7 +16,8 @@ from engine.commands.wording import (
     tags_not_answered,
 )
 from engine.sheets import check_writable, write_whole
-from engine.trained import is_outdated, is_trained, renewed_with, tells_enough
+from engine.standing import renewed_with, tells_enough
+from engine.trained import is_outdated, is_trained
 
 if TYPE_CHECKING:
     from engine.reliability import Reliability

@@ -1,16 +1,18 @@
 """``engine train``: train a learner on the tagged pictures of a workspace."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import fields
 from inspect import cleandoc
 from pathlib import Path
+from typing import Any
 
 import click
 
 from engine.commands.options import device_option, json_option, workspace_option
 from engine.commands.wording import TITLES, counted, learners_dropped, percent, settings_lines
+from engine.standing import DECISIVE_FOR, doubt, is_on_the_same, lead, tells_enough
 from engine.stopping import stoppable
-from engine.trained import DECISIVE_FOR, tells_enough
 from engine.training_report import TrainingReport
 from learners.settings import parse_settings
 
@@ -227,15 +229,22 @@ def _kept_or_not(report: TrainingReport) -> str:
         return f"{report.learner}, which was {trained}, needs no training for another goal"
     if report.is_written or report.earlier is None:
         return f"{report.learner} is {trained}"
-    decisive = report.decisive
-    earlier, after = report.earlier[decisive], report.held_out["after"][decisive]
+    title = TITLES[report.decisive]
+    earlier, now = _beside(report.earlier, report.held_out, report.decisive)
     mixing = report.earlier_brought_by
     as_member = "" if mixing is None else f", as a member of {mixing},"
     return (
-        f"{report.learner} was trained before{as_member} with {TITLES[decisive]} "
-        f"{percent(earlier)}, this time with {percent(after)}: the earlier one is kept (--replace "
-        "takes the new one all the same)"
+        f"{report.learner} was trained before{as_member} with {title} {earlier}, this time with "
+        f"{now}: the earlier one is kept (--replace takes the new one all the same)"
     )
+
+
+def _beside(one: Mapping[str, Any], other: Mapping[str, Any], measure: str) -> tuple[str, str]:
+    """Return what was measured of two learners, so that it can be compared."""
+    if is_on_the_same(one, other, measure):
+        return percent(one["after"][measure]), percent(other["after"][measure])
+    first, second = (f"{lead(held_out, measure):+.1f}" for held_out in (one, other))
+    return f"{first} beside knn", f"{second} beside knn on other pictures"
 
 
 def _consequence(report: TrainingReport) -> str:
@@ -255,12 +264,16 @@ def _consequence(report: TrainingReport) -> str:
         return (
             f"'engine tag' {goes_on}: {few} held out {are} too few to tell which is better; {asks}"
         )
-    theirs, decisive = report.answers_figure, report.decisive
-    if theirs is None:
-        theirs = report.held_out["before"][decisive]
-    shown, own = percent(theirs), percent(report.held_out["after"][decisive])
-    how = "no worse" if shown == own else "better"
-    return (
-        f"'engine tag' {goes_on}, which is {how} in {TITLES[decisive]} ({shown}, {learner} {own}); "
-        f"{asks}"
-    )
+    held_out, decisive = report.held_out, report.decisive
+    of_best = report.answers_held_out or {**held_out, "after": held_out["before"]}
+    ahead = round(lead(of_best, decisive) - lead(held_out, decisive), 1)
+    theirs, own = _beside(of_best, held_out, decisive)
+    figures = f"in {TITLES[decisive]} ({theirs}, {learner} {own})"
+    if ahead < 0:
+        n_pictures = counted(of_best["n_pictures"], "held-out picture")
+        return (
+            f"'engine tag' {goes_on}, which knows how sure it is, and is behind {figures} by no "
+            f"more than {n_pictures} leave in doubt ({doubt(of_best, decisive)}); {asks}"
+        )
+    how = "better" if ahead else "no worse"
+    return f"'engine tag' {goes_on}, which is {how} {figures}; {asks}"

@@ -6,7 +6,8 @@ from typing import Any
 
 from engine.generations import WholeGeneration
 from engine.serving import Served
-from engine.trained import DECISIVE_FOR, load_learner, member_of
+from engine.standing import DECISIVE_FOR
+from engine.trained import load_learner, member_of
 from engine.training.keeping import Trained
 from engine.training.material import Fitted, Material
 from engine.training.trials import Figures, is_of, measured

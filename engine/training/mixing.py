@@ -119,7 +119,8 @@ def try_out_mixed(
         served = material.served(fitted)
         tried[member] = Trial(
             name=member,
-            settings={**its_params, **chosen},
+            given=dict(its_params),
+            chosen=chosen,
             served=served,
             figures=measured(material, served),
             seconds=time.perf_counter() - began,
@@ -138,7 +139,8 @@ def try_out_mixed(
     goal = goal_of(served.learner)
     return MixedTrial(
         name=name,
-        settings=dict(params),
+        given=dict(params),
+        chosen={},
         served=served,
         figures=measured(material, served) if goal is None else by_goal[goal],
         by_goal=by_goal,

@@ -9,14 +9,8 @@ from types import MappingProxyType
 from typing import Any
 
 from engine.generations import GenerationFolders, WholeGeneration
-from engine.trained import (
-    DECISIVE_FOR,
-    best_learner,
-    brought_by,
-    decisive_measure,
-    figure,
-    is_trained,
-)
+from engine.standing import DECISIVE_FOR, best_learner, decisive_measure
+from engine.trained import brought_by, is_trained
 from engine.training.goals import for_another_goal, goal_of
 from engine.training.keeping import Trained, keep, ready_member
 from engine.training.material import Fitted, Material, check_enough
@@ -24,11 +18,10 @@ from engine.training.mixing import MixedTrial, fit_mixed, settings_of_members, t
 from engine.training.trainable import DEFAULT, check_trainable, is_trainable
 from engine.training.trials import (
     ON_EVERYTHING,
-    Figures,
     Trial,
-    comparable,
     is_worse,
     measured_knn,
+    rival,
     staged,
     try_out,
 )
@@ -58,11 +51,11 @@ def train_workspace(
     """Train a learner on the pictures of a workspace that vote, and keep it there.
 
     It is fitted twice: without some of the pictures, to be measured on those beside knn, and
-    then on all of them. Where one of its name was measured on the same votes and was better,
-    that is kept and nothing is written. Stopped or failed at any moment, the workspace answers as
-    before; a learner that keeps the state of its fit goes on from there the next time. One that
-    mixes others is trained with its members; each of these is kept under its own name too, unless
-    one that is better lies there.
+    then on all of them. Where one of its name with other settings was further ahead of knn, that
+    is kept and nothing is written, unless a fifth of the votes have changed since. Stopped or
+    failed at any moment, the workspace answers as before; a learner that keeps the state of its
+    fit goes on from there the next time. One that mixes others is trained with its members; each
+    of these is kept under its own name too, unless one that is better lies there.
 
     Parameters
     ----------
@@ -143,10 +136,11 @@ def train_workspace(
                     lambda learner: unfinished.keep(learner, _HELD_OUT),
                 )
             )
-            earlier = comparable(known.get(name), material, goal)
-            if not replace and is_worse(trial.figures, earlier, decisive):
+            earlier = rival(known.get(name), trial, material, goal)
+            tried = _tried(trial, material, before)
+            if not replace and is_worse(tried["held_out"], earlier, decisive):
                 unfinished.forget()
-                entry = _timed(_tried(trial, material, before), started)
+                entry = _timed(tried, started)
                 mixing = brought_by(known, name)
                 return report(
                     entry, known, earlier=earlier, earlier_brought_by=mixing, is_written=False
@@ -160,7 +154,7 @@ def train_workspace(
                 lambda learner: unfinished.keep(learner, _EVERYTHING),
             )
         trained = dataclasses.replace(trained, entry=_timed(trained.entry, started))
-        kept = _under_their_names(name, trained, known, material, decisive, replace)
+        kept = _under_their_names(trial, trained, known, material, decisive, replace)
         manifest = keep(folders, found, kept)
         unfinished.forget()
     return report(
@@ -231,7 +225,7 @@ def _trained(
 
 
 def _under_their_names(
-    name: str,
+    trial: Trial,
     trained: Trained,
     known: Mapping[str, Mapping[str, Any]],
     material: Material,
@@ -239,11 +233,11 @@ def _under_their_names(
     replace: bool,
 ) -> dict[str, Trained]:
     """Return what is kept: the learner, and its members that take nobody's better place."""
-    kept = {name: trained}
+    kept = {trial.name: trained}
+    tried = trial.members if isinstance(trial, MixedTrial) else {}
     for member, one in trained.members.items():
-        held_out = one.entry["held_out"]
-        earlier = comparable(known.get(member), material)
-        if is_trainable(member) and (replace or not is_worse(held_out["after"], earlier, decisive)):
+        earlier = None if replace else rival(known.get(member), tried[member], material)
+        if is_trainable(member) and not is_worse(one.entry["held_out"], earlier, decisive):
             kept[member] = one
     return kept
 
@@ -256,7 +250,7 @@ def _report(
     name: str,
     answered_before: str,
     dropped: Mapping[str, str] = MappingProxyType({}),
-    earlier: Figures | None = None,
+    earlier: Mapping[str, Any] | None = None,
     earlier_brought_by: str | None = None,
     is_written: bool = True,
     is_new: bool = True,
@@ -288,13 +282,13 @@ def _report(
             for member, its in entry.get("members", {}).items()
         ),
         held_out=entry["held_out"],
-        earlier=earlier,
+        earlier=None if earlier is None else dict(earlier),
         earlier_brought_by=earlier_brought_by,
         is_written=is_written,
         answered_before=answered_before,
         answers_with=best,
         decisive=decisive_measure(learners),
-        answers_figure=figure(learners, best) if is_trained(learners[best]) else None,
+        answers_held_out=learners[best]["held_out"] if is_trained(learners[best]) else None,
         dropped=dict(dropped),
         seconds=entry["seconds"],
         is_new=is_new,

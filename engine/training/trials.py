@@ -7,8 +7,9 @@ from typing import Any
 
 from engine.held_out import measure
 from engine.serving import Served
+from engine.standing import lead
 from engine.tagged import TaggedPictures
-from engine.trained import in_tenths, is_trained
+from engine.trained import is_outdated, is_trained
 from engine.training.material import Material
 from engine.training.trainable import ChoosesParams
 from learners.base import Batch, Progress, TagLearner
@@ -19,11 +20,11 @@ __all__ = [
     "ON_HELD_OUT",
     "Figures",
     "Trial",
-    "comparable",
     "is_of",
     "is_worse",
     "measured",
     "measured_knn",
+    "rival",
     "staged",
     "try_out",
 ]
@@ -42,8 +43,10 @@ class Trial:
     Parameters
     ----------
     name : str
-    settings : dict
-        Hyper-parameters that were given, and those that the fit has chosen.
+    given : dict
+        Hyper-parameters that it was made with.
+    chosen : dict
+        Those that the fit has chosen.
     served : Served
         Fitted on the pictures that were kept.
     figures : dict
@@ -53,10 +56,25 @@ class Trial:
     """
 
     name: str
-    settings: dict[str, Any]
+    given: dict[str, Any]
+    chosen: dict[str, Any]
     served: Served
     figures: Figures
     seconds: float
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Hyper-parameters that were given, and those that the fit has chosen."""
+        return {**self.given, **self.chosen}
+
+    def is_like(self, entry: Mapping[str, Any]) -> bool:
+        """Return whether a learner of a manifest differs by nothing but what fits choose."""
+        params = make_learner(self.name, **self.settings).params()
+        return all(
+            entry["params"].get(key) == value
+            for key, value in params.items()
+            if key in self.given or key not in self.chosen
+        )
 
 
 def measured_knn(material: Material, params: Mapping[str, Any], on_progress: Progress) -> Figures:
@@ -95,7 +113,8 @@ def try_out(
     chosen = learner.refit_params() if isinstance(learner, ChoosesParams) else {}
     return Trial(
         name=name,
-        settings={**params, **chosen},
+        given=dict(params),
+        chosen=chosen,
         served=served,
         figures=measured(material, served),
         seconds=time.perf_counter() - started,
@@ -134,32 +153,45 @@ def is_of(entry: Mapping[str, Any], tagged: TaggedPictures) -> bool:
     return bool(entry.get("votes", tagged.digest) == tagged.digest)
 
 
-def comparable(
-    entry: Mapping[str, Any] | None, material: Material, goal: str | None = None
-) -> Figures | None:
-    """Return what an earlier training measured, if it was on the same pictures and votes.
+def rival(
+    entry: Mapping[str, Any] | None, trial: Trial, material: Material, goal: str | None = None
+) -> Mapping[str, Any] | None:
+    """Return what was measured of an earlier training, if its place is not free for a new one.
 
     Parameters
     ----------
     entry : mapping or None
         The earlier learner in the manifest.
+    trial : Trial
+        What is to take its place.
     material : Material
+        What that was tried on.
     goal : str, optional
-        What the training is for, if it is for something; one for something else is no match.
+        What the training is for, if it is for something; one for something else is no rival.
+
+    Returns
+    -------
+    mapping or None
+        Its ``held_out``. None where there is nothing, or so many votes have changed since that it
+        should be trained again, or some have and it had the same settings: the new one then knows
+        more.
     """
-    if entry is None or not is_of(entry, material.tagged):
+    if entry is None or not is_trained(entry) or is_outdated(entry) or entry.get("goal") != goal:
         return None
-    if entry.get("goal") != goal:
+    if not is_of(entry, material.tagged) and trial.is_like(entry):
         return None
-    if entry["held_out"]["n_pictures"] != material.held.tags.n_images:
-        return None
-    return dict(entry["held_out"]["after"])
+    found: Mapping[str, Any] = entry["held_out"]
+    return found
 
 
-def is_worse(
-    after: Mapping[str, float | None], earlier: Mapping[str, float | None] | None, decisive: str
-) -> bool:
-    """Return whether a training is worse than an earlier one, as people read the figures."""
-    if earlier is None:
-        return False
-    return in_tenths(after[decisive]) < in_tenths(earlier[decisive])
+def is_worse(held_out: Mapping[str, Any], earlier: Mapping[str, Any] | None, decisive: str) -> bool:
+    """Return whether a training is worse than an earlier one: less ahead of knn, in tenths.
+
+    Parameters
+    ----------
+    held_out, earlier : mapping
+        As the manifest has them; None = there is no earlier one.
+    decisive : str
+        The measure.
+    """
+    return earlier is not None and lead(held_out, decisive) < lead(earlier, decisive)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learners.base import Progress
-from learners.hybrid.decisions import image_precision, image_precisions, label_f1
+from learners.hybrid.decisions import image_precision, label_f1
 from learners.hybrid.gate import SIGNALS
 from learners.hybrid.stacking import Stack, StackProblem, fit_stack, tag_importance
 from learners.hybrid.trust import trust_in
@@ -15,6 +15,8 @@ __all__ = ["Blend", "Mixture", "choose_mixture", "worth"]
 
 # What a member must bring: less is what the draw of the folds moves.
 _LEAST_GAIN = 0.001
+# Parts of the pictures, in which a gain is read again to see how sure it is.
+_N_PARTS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +149,7 @@ def choose_mixture(blend: Blend, report: Progress) -> Mixture:
             if not any(lasts[one] for one in others):
                 continue
             without = tried(others, is_gated=False)
-            gain, doubt = best.value - without.value, 2 * best.error_of_gain(without)
+            gain, doubt = best.gain_over(without)
             goes = gain + doubt < 0 if trust[member].weight else gain - doubt < _LEAST_GAIN
             if goes or gain == 0:
                 fewer.append((round(without.value, 6), -trust[member].weight, without))
@@ -163,22 +165,28 @@ def choose_mixture(blend: Blend, report: Progress) -> Mixture:
 
 @dataclass(frozen=True, eq=False)
 class _Tried:
-    """A mixture, and what it is worth on pictures that it was fitted without."""
+    """A mixture, and what it is worth on pictures that it was fitted without: all, and parts."""
 
     mixture: Mixture
     value: float
-    of_pictures: NDArray[np.float64]
+    of_parts: NDArray[np.float64]
 
     @classmethod
     def of(cls, mixture: Mixture, present: NDArray[np.bool_]) -> "_Tried":
-        return cls(
-            mixture, worth(mixture.unseen, present), image_precisions(mixture.unseen, present)
-        )
+        scores = mixture.unseen
+        n_parts = min(_N_PARTS, max(1, len(present)))
+        parts = [slice(start, None, n_parts) for start in range(n_parts)]
+        of_parts = np.array([worth(scores[part], present[part]) for part in parts])
+        return cls(mixture, worth(scores, present), of_parts)
 
-    def error_of_gain(self, other: "_Tried") -> float:
-        """Return the standard error of what one is better than the other, picture by picture."""
-        gains = self.of_pictures - other.of_pictures
-        return float(gains.std() / np.sqrt(max(len(gains), 1))) if len(gains) else 0.0
+    def gain_over(self, other: "_Tried") -> tuple[float, float]:
+        """Return by how much it is worth more, and two standard errors of that.
+
+        The error is what the gain differs by from part to part of the pictures.
+        """
+        gains = self.of_parts - other.of_parts
+        error = gains.std(ddof=1) / np.sqrt(len(gains)) if len(gains) > 1 else np.inf
+        return self.value - other.value, 2 * float(error)
 
 
 def worth(scores: NDArray[np.floating], present: NDArray[np.bool_]) -> float:

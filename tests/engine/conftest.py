@@ -74,7 +74,7 @@ def stand_ins(monkeypatch):
         monkeypatch.setitem(LEARNERS, name, f"tests.engine.stand_ins:{kind.__name__}")
     monkeypatch.setattr("engine.training.trainable.TRAINABLE", tuple(STAND_INS))
     # The library of these tests is small.
-    monkeypatch.setattr("engine.trained.FEWEST_HELD_OUT", 1, raising=False)
+    monkeypatch.setattr("engine.standing.FEWEST_HELD_OUT", 1, raising=False)
     monkeypatch.setattr("tests.engine.stand_ins.Fading.seen", [])
     monkeypatch.setattr("tests.engine.stand_ins.Turned.seen", [])
 

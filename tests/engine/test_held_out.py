@@ -102,3 +102,12 @@ def test_without_a_tag_there_is_nothing_to_measure():
     knn = KNN(n_neighbors=1).fit(Batch(), kept.tags)
     found = measure(Served(learner=knn, index=lambda: index), kept, held, source, (4,))
     assert found == {"map": None, "miap": None, "c-f1@5": None}
+
+
+def test_what_is_held_out_stays_so_where_others_come_and_go():
+    everything = pictures(np.arange(600), [[0]] * 600, 1)
+    held = set(hold_out(everything)[1].tolist())
+    # One goes and one comes: the places are others, the pictures the same.
+    now = [*range(1, 600), 700]
+    changed = pictures(now, [[0]] * 600, 1)
+    assert len(held ^ {now[place] for place in hold_out(changed)[1].tolist()}) <= 2

@@ -139,6 +139,8 @@ def test_the_voters_are_those_of_a_member(even, new):
     assert answer.voter in ("knn", "fading", "turned")
     assert answer.to_json()["voter"] == answer.voter
     assert "voter" not in answer.unexplained().to_json()
+    (silent,) = even.tag([new], explain=True, emission=Emission(threshold=1e6))
+    assert silent.to_json()["voter"] == answer.voter
     green = next(ranked for ranked in answer.tags if ranked.tag == "Green")
     assert green.voters
     assert sum(voter.weight for voter in green.voters) <= 1 + 1e-6

@@ -8,7 +8,7 @@ from learners.base import Batch
 from learners.hybrid import Hybrid
 from learners.hybrid.decisions import label_f1
 from learners.hybrid.evidence import fit_evidence
-from learners.hybrid.mixing import Blend, choose_mixture
+from learners.hybrid.mixing import Blend, choose_mixture, worth
 from learners.hybrid.stacking import StackProblem, fit_stack
 from learners.hybrid.trust import Trust, trust_in
 from learners.tag_matrix import TagMatrix
@@ -211,8 +211,32 @@ def test_of_whom_nothing_is_expected_stays_only_where_it_helps_for_sure() -> Non
         return fitted(scores, present).hears("knn")
 
     assert hears_knn(2_000, 3)
-    assert not hears_knn(300, 3)
+    assert not hears_knn(120, 5)
     assert not hears_knn(2_000, 500)
+
+
+def test_of_whom_something_is_expected_goes_only_where_it_harms_for_sure() -> None:
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(120, _N_TAGS)) * 2 - 1.5
+    present = rng.random(z.shape) < 1 / (1 + np.exp(-z))
+    scores = {
+        "heads": (z + rng.normal(size=z.shape)).astype(np.float32),
+        "tagprop": (z + rng.normal(size=z.shape) * 8).astype(np.float32),
+    }
+    without: list[float] = []
+
+    def spy(blend: Blend, report: object) -> object:
+        values = [
+            worth(blend.unseen(members, is_gated=False), present) for members in ((0, 1), (0,))
+        ]
+        without.append(values[1] - values[0])
+        return choose_mixture(blend, report)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("learners.hybrid.training.choose_mixture", spy)
+        hybrid = fitted(scores, present)
+    assert without[0] > 0
+    assert hybrid.hears("tagprop")
 
 
 def test_where_members_are_as_good_the_one_of_least_trust_goes() -> None:
