@@ -1,5 +1,6 @@
 """Which members are mixed, and whether the gate moves them: read from pictures left out in turn."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -82,13 +83,22 @@ class Blend:
                 gates[member] = fitted.gates[place]
         return replace(fitted, weights=weights, shared=shared, gates=gates)
 
-    def unseen(self, members: tuple[int, ...], is_gated: bool) -> NDArray[np.float32]:
-        """Return the log-odds of each picture by a mixture that was fitted without its fold."""
+    def unseen(
+        self,
+        members: tuple[int, ...],
+        is_gated: bool,
+        on_fit: Callable[[], None] = lambda: None,
+    ) -> NDArray[np.float32]:
+        """Return the log-odds of each picture by a mixture that was fitted without its fold.
+
+        Before each fit `on_fit` is called.
+        """
         found = np.zeros(self.present.shape, np.float32)
         for fold in np.unique(self.folds):
             asked = self.folds == fold
             if asked.all():
                 continue
+            on_fit()
             stack = self.fit(members, is_gated, ~asked)
             found[asked] = stack.log_odds(
                 self.evidence[:, asked], self.signals[asked], self.log_prior
@@ -130,15 +140,17 @@ def choose_mixture(blend: Blend, report: Progress) -> Mixture:
     report : callable
         Called with (stage, done, total).
     """
-    n_tried = 0
+    n_fitted = 0
     trust = trust_in(blend.names)
     lasts = [one.fades_at is None for one in trust]
 
+    def count() -> None:
+        nonlocal n_fitted
+        report("mixing", n_fitted, 0)
+        n_fitted += 1
+
     def tried(members: tuple[int, ...], is_gated: bool) -> _Tried:
-        nonlocal n_tried
-        report("mixing", n_tried, 0)
-        n_tried += 1
-        unseen = blend.unseen(members, is_gated)
+        unseen = blend.unseen(members, is_gated, count)
         return _Tried.of(Mixture(members, is_gated, unseen), blend.present)
 
     best = tried(tuple(range(len(blend.evidence))), is_gated=False)

@@ -14,6 +14,7 @@ tags share is drawn to what is expected of each learner (:mod:`learners.hybrid.t
 few pictures cannot overrule.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,8 @@ _GATE_PULL = 300.0
 _EXPECTED_TAGS = 50.0
 # How much less a tag counts the more pictures carry it.
 _RARITY = 0.5
+# Values of one member worked on at a time: 256 KB.
+_BLOCK_VALUES = 1 << 16
 _MAX_STEPS = 200
 _TOLERANCE = 1e-6
 
@@ -201,24 +204,19 @@ class StackProblem:
         stack = self.unpacked(vector)
         gained = np.exp(self._signals @ stack.gates.T).astype(np.float32)  # (n_images, n_members)
         base = stack.prior[0] + stack.prior[1] * self._log_prior + stack.offsets
-        logits = np.repeat(base.astype(np.float32)[None], len(self._present), axis=0)
-        for m in range(self.n_members):
-            weighed = self._evidence[m] * stack.weights[m].astype(np.float32)
-            logits += weighed * gained[:, m, None]
-        # One exponential and one logarithm in float32 serve both the loss and its gradient.
-        small = np.exp(-np.abs(logits))
-        lost = np.maximum(logits, 0) + np.log(1 + small) - self._present * logits
-        loss = float(lost.sum(axis=0, dtype=np.float64) @ self._importance)
-        chance = np.where(logits >= 0, np.float32(1), small) / (1 + small)
-        error = (chance - self._present) * self._importance
-        by_offset = error.sum(axis=0, dtype=np.float64)
-        by_weight = np.empty(stack.weights.shape)
-        by_gate = np.empty(stack.gates.shape)
-        for m in range(self.n_members):
-            pulled = error * self._evidence[m]
-            by_weight[m] = gained[:, m] @ pulled
-            by_picture = (pulled @ stack.weights[m].astype(np.float32)) * gained[:, m]
-            by_gate[m] = by_picture @ self._signals
+        weights = stack.weights.astype(np.float32)
+        loss, by_offset = 0.0, np.zeros(self.n_tags)
+        by_weight, by_gate = np.zeros(stack.weights.shape), np.zeros(stack.gates.shape)
+        for rows in self._blocks:
+            lost, error = self._of_block(rows, base.astype(np.float32), weights, gained[rows])
+            loss += lost
+            by_offset += error.sum(axis=0, dtype=np.float64)
+            for m in range(self.n_members):
+                pulled = error * self._evidence[m, rows]
+                by_weight[m] += gained[rows, m] @ pulled
+                if self.n_signals:
+                    by_picture = (pulled @ weights[m]) * gained[rows, m]
+                    by_gate[m] += by_picture @ self._signals[rows]
         away, pull = stack.weights - stack.shared[:, None], self._shrinkage
         loss += 0.5 * pull * float((away**2).sum() + (stack.offsets**2).sum())
         loss += 0.5 * _GATE_PULL * float((stack.gates**2).sum())
@@ -234,6 +232,40 @@ class StackProblem:
             + self._trust * stack.prior,
         )
         return loss, self.packed(gradient)
+
+    @property
+    def _blocks(self) -> Iterator[slice]:
+        """Yield some pictures at a time, few enough for the processor's cache."""
+        step = max(1, _BLOCK_VALUES // max(1, self.n_tags))
+        for start in range(0, len(self._present), step):
+            yield slice(start, start + step)
+
+    def _of_block(
+        self,
+        rows: slice,
+        base: NDArray[np.float32],
+        weights: NDArray[np.float32],
+        gained: NDArray[np.float32],
+    ) -> tuple[float, NDArray[np.float32]]:
+        """Return the loss of some pictures, and its derivative by their logits."""
+        present = self._present[rows]
+        logits = np.repeat(base[None], len(present), axis=0)
+        for m in range(self.n_members):
+            weighed = self._evidence[m, rows] * weights[m]
+            if self.n_signals:
+                weighed *= gained[:, m, None]
+            logits += weighed
+        # One exponential and one logarithm in float32 serve both the loss and its gradient.
+        small = np.exp(-np.abs(logits))
+        above = 1 + small
+        lost = np.log(above)
+        lost += np.maximum(logits, 0)
+        lost -= present * logits
+        error = np.where(logits >= 0, np.float32(1), small)
+        error /= above
+        error -= present
+        error *= self._importance
+        return float(lost.sum(axis=0, dtype=np.float64) @ self._importance), error
 
 
 def fit_stack(problem: StackProblem) -> Stack:

@@ -103,9 +103,12 @@ def learn(learner: "Hybrid", batch: Batch, tags: TagMatrix, report: Progress) ->
     )
     mixture = choose_mixture(blend, report)
     unseen = mixture.unseen
+    report("help for rare tags", 0, 0)
     corrections = choose_corrections(unseen, log_prior, present)
+    report("calibration", 0, 0)
     calibration = fit_platt(unseen, present, learner.shrinkage)
     chances = _chances(unseen, present, blend.folds, learner.shrinkage)
+    report("mixture of all pictures", 0, 0)
     corrected = unseen + help_for_rare(log_prior, corrections[learner.goal]).astype(np.float32)
     return Learned(
         evidence=evidence,
