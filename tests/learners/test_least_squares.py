@@ -56,24 +56,49 @@ def test_few_units_solve_the_regularised_least_squares(monkeypatch) -> None:
     np.testing.assert_allclose(chunked, weights, atol=1e-8)
 
 
+def left_out_literally(units, features, targets, regularization) -> np.ndarray:
+    """Fit all centres to all pictures but one, as often as there are: subset of regressors."""
+    nearness, own = units(features), units(units.centers)
+    mean = targets.mean(axis=0)
+    estimates = np.empty(targets.shape)
+    for i in range(len(features)):
+        rest = np.arange(len(features)) != i
+        system = nearness[rest].T @ nearness[rest] + regularization * own
+        weights = np.linalg.solve(system, nearness[rest].T @ (targets[rest] - mean))
+        estimates[i] = mean + nearness[i] @ weights
+    return estimates
+
+
 def test_forgotten_tags_are_those_that_the_other_pictures_speak_for() -> None:
     features, present = drawn(40)
     for n_units in (40, 12):
         units = fit_radial_units(features, n_units)
         nearness, own = units(features), units(units.centers)
-        mean, targets = present.mean(axis=0), present.astype(np.float64)
-        for i in range(40):
-            rest = np.arange(40) != i
-            # Of all centres, without the picture: subset of regressors, literally.
-            system = nearness[rest].T @ nearness[rest] + 0.1 * own
-            weights = np.linalg.solve(system, nearness[rest].T @ (present[rest] - mean))
-            left_out = np.clip(mean + nearness[i] @ weights, 0, 1)
-            targets[i] = np.where(present[i], 1, 0.4 * left_out)
+        left_out = np.clip(left_out_literally(units, features, present, 0.1), 0, 1)
+        targets = np.where(present, 1, 0.4 * left_out)
         system = nearness.T @ nearness + 0.1 * own
         expected = np.linalg.solve(system, nearness.T @ (targets - targets.mean(axis=0)))
         completed, new_mean = fit_least_squares(units, features, present, 0.1, 0.4)
         np.testing.assert_allclose(new_mean, targets.mean(axis=0), atol=1e-7)
         np.testing.assert_allclose(nearness @ completed, nearness @ expected, atol=1e-6)
+
+
+def test_estimates_follow_on_others_that_were_of_other_pictures_at_a_time(monkeypatch) -> None:
+    """What was worked out for one serves the next, who still has to work out the rest."""
+    features, present = drawn(40)
+    units = fit_radial_units(features, 12)
+    monkeypatch.setattr(learners.least_squares, "_CHUNK_VALUES", 12 * 16)
+    system = LeastSquares(units, features, 0.1)
+    fit = system.fit(present)
+    # Seven times three targets are wider than the units are many: 9 pictures, 16 of the next.
+    rows, _ = next(system.left_out(*[fit] * 7))
+    assert rows == slice(0, 9)
+    found = list(system.left_out(fit))
+    assert [rows for rows, _ in found] == [slice(0, 16), slice(16, 32), slice(32, 40)]
+    estimates = np.concatenate([part for _, (part,) in found])
+    np.testing.assert_allclose(
+        estimates, left_out_literally(units, features, present, 0.1), atol=1e-6
+    )
 
 
 def test_both_forms_agree_where_every_picture_is_a_center() -> None:
