@@ -12,7 +12,6 @@ from engine.general import load_general_words
 from engine.generations import GenerationFolders
 from engine.picture_scores import IndexedPictures
 from engine.tagger import Tagger
-from engine.text_search import TextSearch
 from engine.unseen_words import UnseenWords
 from engine.wording import TagNames, terms_of
 from indexing.errors import InputError
@@ -120,6 +119,28 @@ def test_a_tag_that_nothing_speaks_for_leaves_no_picture_out(built, learner):
     assert answer.learner == learner
     assert answer.excluded == 10
     assert not [image_id for image_id in ids(answer) if "green" in image_id]
+
+
+@pytest.mark.usefixtures("stand_ins")
+def test_a_picture_that_has_a_tag_with_one_in_four_is_left_out_of_those_without_it(built):
+    # Green scores 1 on green pictures, 0.81 on blue ones and 0.73 to 0.74 on red ones; the
+    # probabilities are the squares of 0.64 times that: 0.41, 0.27 and 0.22.
+    built.train("certain", {"scale": 0.64})
+    answer = built.search_text("colour", k=30, without=["green"], learner="certain")
+    assert answer.excluded == 20
+    assert sorted(ids(answer)) == sorted(
+        [f"red{i}.png" for i in range(8)] + ["plain-red0.png", "plain-red1.png"]
+    )
+
+
+def test_a_picture_that_a_tag_was_taken_from_is_not_left_out_for_it(built, library):
+    built.teach(library / "red3.png", remove=["Red"])
+    # Its neighbours all give it the tag.
+    (red3,) = [one for one in built.search_text("red", k=30).results if one.image_id == "red3.png"]
+    assert red3.scores["red"] == 1
+    answer = built.search_text("colour", k=30, without=["red"])
+    assert answer.excluded == 9
+    assert [image_id for image_id in ids(answer) if "red" in image_id] == ["red3.png"]
 
 
 def test_of_a_tag_that_no_indexed_picture_carries_the_best_are_left_out(built, tmp_path):
@@ -308,21 +329,6 @@ def test_directions_are_mixtures_of_classes_and_tags():
     shares = np.array([[1.0, 0.0], [0.5, 0.5]])
     found = scoring.directions(None, ["red", "blue"], shares)
     np.testing.assert_allclose(found, 0.25 * shares @ np.array([[1, 0, 0], [0, 0, 1]]))
-
-
-def test_every_learner_is_asked_as_engine_tag_asks_it(built):
-    """The best tag of a picture in the kept scores is what the engine answers for it."""
-    tagger = Tagger(GenerationFolders(built.root), opens_network=False)
-    pictures = IndexedPictures(tagger)
-    found = pictures.tag_scores()
-    paths = [entry.record.path for entry in pictures.entries]
-    searching = TextSearch(tagger)
-    assert searching("red", k=3).learner == found.learner
-    answers = list(built.tag(paths))
-    for place, answer in enumerate(answers):
-        of = {tagger.tagged.vocabulary[i]: found.scores[i, place] for i in range(4)}
-        for ranked in answer.tags:
-            assert of[ranked.tag] == pytest.approx(ranked.score, abs=1e-6)
 
 
 class Tower:
