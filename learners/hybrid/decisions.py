@@ -16,6 +16,7 @@ __all__ = [
     "Goal",
     "PrecisionCurve",
     "PrecisionCut",
+    "best_image_precision",
     "choose_corrections",
     "emitted_tags",
     "help_for_rare",
@@ -142,6 +143,7 @@ def choose_corrections(
     log_odds: NDArray[np.float32],
     log_prior: NDArray[np.float64],
     present: NDArray[np.bool_],
+    floor: float = 0.0,
 ) -> dict[Goal, float]:
     """Choose for each goal how much rare tags are helped.
 
@@ -151,14 +153,17 @@ def choose_corrections(
         Of pictures that nothing behind them was fitted on.
     log_prior : ndarray of float64, shape (n_tags,)
     present : ndarray of bool, shape (n_images, n_tags)
+    floor : float, default=0
+        A MiAP, in [0, 1], that a correction for F1 keeps up where any does: that of the best
+        member.
 
     Returns
     -------
     dict of Goal to float
         As :func:`help_for_rare` takes them. For MiAP the best of :data:`CORRECTIONS` times the
-        mean share of pictures a tag. For F1 one that gives up at most a hundredth of that MiAP,
-        and of those within half a point of the best the largest: F1 is flat there, while the
-        labels found go on to rise.
+        mean share of pictures a tag. For F1 one that keeps up the floor and gives up at most a
+        hundredth of that MiAP, and of those within half a point of the best the largest: F1 is
+        flat there, while the labels found go on to rise.
 
     Notes
     -----
@@ -167,14 +172,30 @@ def choose_corrections(
     as these from tags of ten. This one leaves frequent tags alone: on folds of Corel-5K, at a MiAP
     of 72.3, F1 48.2 and N+ 195 instead of 47.4 and 190.
     """
-    mean_share = float(np.exp(log_prior).mean()) if log_prior.size else 0.0
-    tried = [share * mean_share for share in CORRECTIONS]
+    tried = _tried(log_prior)
     helped = [log_odds + help_for_rare(log_prior, one).astype(np.float32) for one in tried]
     f1 = np.array([label_f1(scores, present) for scores in helped])
     miap = np.array([image_precision(scores, present) for scores in helped])
-    allowed = miap >= (1 - _MOST_GIVEN_UP) * miap.max()
+    best = miap.max()
+    allowed = miap >= max((1 - _MOST_GIVEN_UP) * best, min(floor, best))
     fine = np.flatnonzero(allowed & (f1 >= f1[allowed].max() - _FLAT))
     return {Goal.F1: tried[int(fine[-1])], Goal.MIAP: tried[int(np.argmax(miap))]}
+
+
+def best_image_precision(
+    log_odds: NDArray[np.float32], log_prior: NDArray[np.float64], present: NDArray[np.bool_]
+) -> float:
+    """Return the MiAP, in [0, 1], of scores whose rare tags are helped as is best for it."""
+    helped = (
+        log_odds + help_for_rare(log_prior, one).astype(np.float32) for one in _tried(log_prior)
+    )
+    return max(image_precision(scores, present) for scores in helped)
+
+
+def _tried(log_prior: NDArray[np.float64]) -> list[float]:
+    """Return the corrections that are tried, as :func:`help_for_rare` takes them."""
+    mean_share = float(np.exp(log_prior).mean()) if log_prior.size else 0.0
+    return [share * mean_share for share in CORRECTIONS]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from learners.hybrid.crossfit import fold_of
 from learners.hybrid.decisions import (
     Goal,
     PrecisionCurve,
+    best_image_precision,
     choose_corrections,
     help_for_rare,
     reliability_of,
@@ -104,7 +105,8 @@ def learn(learner: "Hybrid", batch: Batch, tags: TagMatrix, report: Progress) ->
     mixture = choose_mixture(blend, report)
     unseen = mixture.unseen
     report("help for rare tags", 0, 0)
-    corrections = choose_corrections(unseen, log_prior, present)
+    floor = max(best_image_precision(one, log_prior, present) for one in blend.evidence)
+    corrections = choose_corrections(unseen, log_prior, present, floor)
     report("calibration", 0, 0)
     calibration = fit_platt(unseen, present, learner.shrinkage)
     chances = _chances(unseen, present, blend.folds, learner.shrinkage)

@@ -293,6 +293,12 @@ def test_a_correction_for_f1_gives_up_a_hundredth_of_miap_at_most():
     # More would be named with more of it, and still more given up.
     assert chosen[Goal.MIAP] < chosen[Goal.F1] < tried[-1]
     assert max(f1) > best
+    # A floor above that is kept up; one that nothing reaches leaves what is best for MiAP.
+    kept = choose_corrections(z, np.log(prior), present, floor=0.995 * max(miap))[Goal.F1]
+    assert chosen[Goal.MIAP] < kept < chosen[Goal.F1]
+    assert miap[tried.index(kept)] >= 0.995 * max(miap)
+    none = choose_corrections(z, np.log(prior), present, floor=1.0)
+    assert none[Goal.F1] == none[Goal.MIAP] == chosen[Goal.MIAP]
 
 
 def test_rare_tags_are_helped_by_what_naming_them_is_worth():
