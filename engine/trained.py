@@ -22,8 +22,9 @@ import numpy as np
 
 from indexing.errors import ArtifactError, EngineError, InputError
 from indexing.index import Index, load_index
+from indexing.names import did_you_mean, meant
 from learners.base import TagLearner
-from learners.table import learner_class
+from learners.table import LEARNERS, learner_class
 
 __all__ = [
     "brought_by",
@@ -115,10 +116,14 @@ def check_known(learners: Mapping[str, Mapping[str, Any]], name: str) -> None:
         return
     from engine.training.trainable import TRAINABLE
 
-    trained = f", or train it: engine train {name}" * (name in TRAINABLE)
+    advice = "name one of them"
+    if name in TRAINABLE:
+        advice += f", or train it: engine train {name}"
+    elif name not in LEARNERS and (close := meant(name, [*learners, *TRAINABLE])):
+        to_train = f" To train it: engine train {close[0]}" * (close[0] not in learners)
+        advice = did_you_mean(close) + to_train
     raise InputError(
-        f"no learner is named {name!r} here; {', '.join(sorted(learners))} are accepted; "
-        f"name one of them{trained}"
+        f"no learner is named {name!r} here; {', '.join(sorted(learners))} are accepted; {advice}"
     )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from indexing.errors import InputError
+from indexing.names import suggestion
 from indexing.records import printable_path
 from learners.table import LEARNERS, learner_class, make_learner
 
@@ -79,5 +80,6 @@ def check_trainable(name: str, params: Mapping[str, Any]) -> None:
             if name in LEARNERS
             else f"no learner that can be trained is called {name!r}"
         )
-        raise InputError(f"{found}; {', '.join(TRAINABLE)} are accepted; name one")
+        advice = suggestion(name, TRAINABLE, n=1, otherwise="name one")
+        raise InputError(f"{found}; {', '.join(TRAINABLE)} are accepted; {advice}")
     make_learner(name, **params)

@@ -63,10 +63,12 @@ class TaggedWords:
         if missing:
             shown = ", ".join(missing[:_NAMED]) + (", ..." if len(missing) > _NAMED else "")
             logger.warning(
-                "%d of %d tags have no vector in %s, and words tell nothing of them: %s",
+                "%d of %d tags %s no vector in %s, and words tell nothing of %s: %s",
                 len(missing),
                 len(has_vector),
+                "has" if len(missing) == 1 else "have",
                 words.source,
+                "it" if len(missing) == 1 else "them",
                 shown,
             )
         directions = _class_directions(tagged, vectors, open_network(), words)

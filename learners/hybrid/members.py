@@ -4,8 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from indexing.errors import InputError
+from indexing.names import did_you_mean, meant
 
 __all__ = ["MEMBER_SETTINGS", "member_names", "member_settings"]
+
+# What is offered. Others can be mixed, and are there to be compared with.
+_WORTH_MIXING = ("knn", "tagvote", "tagprop", "heads", "mscnn", "multimodal", "words")
 
 MEMBER_SETTINGS: dict[str, dict[str, Any]] = {
     # The mixing gives every tag an offset of its own: a sigmoid before it would be fitted twice.
@@ -32,12 +36,13 @@ def member_names(members: str) -> tuple[str, ...]:
     from learners.table import LEARNERS
 
     names = tuple(name.strip() for name in members.split(",") if name.strip())
-    allowed = sorted(set(LEARNERS) - {"hybrid"})
-    wrong = [name for name in names if name not in allowed]
+    wrong = [name for name in names if name not in LEARNERS or name == "hybrid"]
     if not names or wrong or len(set(names)) < len(names):
+        close = [near for name in wrong for near in meant(name, _WORTH_MIXING)]
         raise InputError(
             f"members are {members!r}; names of learners, each once, with commas between them are "
-            f"accepted ({', '.join(allowed)}); correct {', '.join(wrong) or 'the list'}"
+            f"accepted ({', '.join(_WORTH_MIXING)}); "
+            + (did_you_mean(close) if close else f"correct {', '.join(wrong) or 'the list'}")
         )
     return names
 

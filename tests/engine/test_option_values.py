@@ -54,7 +54,8 @@ def test_what_cannot_be_is_a_usage_error(unopened, new, arguments, message):
 def test_a_learner_that_is_not_there_is_refused_before_the_network(unopened, new, command):
     result = run(command, new, "--learner", "tagprob", "-w", unopened)
     assert str(result.exception) == (
-        "no learner is named 'tagprob' here; knn, tagvote are accepted; name one of them"
+        "no learner is named 'tagprob' here; knn, tagvote are accepted; did you mean 'tagprop'? To "
+        "train it: engine train tagprop"
     )
 
 

@@ -118,6 +118,30 @@ def test_a_setting_says_which_was_meant(engine):
     assert fault.endswith("; correct the name")
 
 
+@pytest.mark.usefixtures("stand_ins")
+def test_a_learner_says_which_was_meant(engine, built, new):
+    built.train("fading")
+    assert str(engine("tag", new, "--learner", "fadng").exception) == (
+        "no learner is named 'fadng' here; fading, knn, tagvote are accepted; did you mean "
+        "'fading'?"
+    )
+    # One that can be trained and was not is no slip.
+    assert str(engine("tag", new, "--learner", "turned").exception).endswith(
+        "; name one of them, or train it: engine train turned"
+    )
+    fault = str(engine("train", "fadng").exception)
+    assert fault.startswith("no learner that can be trained is called 'fadng'; fading, ")
+    assert fault.endswith("; did you mean 'fading'?")
+
+
+def test_a_member_says_which_was_meant_among_those_that_make_sense(engine):
+    fault = str(engine("train", "--set", "members=knn,hedas").exception)
+    assert fault == (
+        "members are 'knn,hedas'; names of learners, each once, with commas between them are "
+        "accepted (knn, tagvote, tagprop, heads, mscnn, multimodal, words); did you mean 'heads'?"
+    )
+
+
 @pytest.mark.parametrize(
     ("typed", "said"),
     [

@@ -35,7 +35,7 @@ def test_tags_without_a_vector_are_told(
     workspace.build(library, settings)
     with caplog.at_level(logging.WARNING):
         workspace.train("words")
-    assert "1 of 5 tags have no vector in GloVe 6B, 50 dims, and words tell nothing" in caplog.text
+    assert "1 of 5 tags has no vector in GloVe 6B, 50 dims, and words tell nothing" in caplog.text
     assert "zzxqyw" in caplog.text
 
 
