@@ -94,10 +94,13 @@ def check_learners(learners: Mapping[str, Mapping[str, Any]], path: Path) -> Non
         A field of one is missing or of another kind.
     """
     for name, field in lacking(learners).items():
+        from engine.training.trainable import is_trainable
+
+        again = f" and 'engine train {name}' to make it again" * is_trainable(name)
         raise ArtifactError(
             f"{printable_path(path)} describes the trained learner {name!r} without {field}: "
             "another version of the engine trained it; what this version trains is accepted; run "
-            f"'engine build' to go on without it and 'engine train {name}' to make it again"
+            f"'engine build' to go on without it{again}"
         )
 
 

@@ -216,9 +216,12 @@ def load_own_index(generation: Path, name: str, device: str) -> Index:
 
 
 def _damaged(name: str, error: Exception) -> str:
+    from engine.training.trainable import is_trainable
+
     name = name.partition("/")[0]
+    again = f" and 'engine train {name}' to make it again" * is_trainable(name)
     return (
         f"the trained learner {name!r} cannot be read ({error}); a learner that this version "
-        f"trained is accepted; run 'engine build' to go on without it and 'engine train {name}' "
-        "to make it again, or name another with --learner"
+        f"trained is accepted; run 'engine build' to go on without it{again}, or name another with "
+        "--learner"
     )

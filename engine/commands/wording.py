@@ -78,9 +78,17 @@ def sidecars_not_read(number: int) -> str:
 
 
 def learners_dropped(dropped: Mapping[str, str]) -> list[str]:
-    """Return a line a trained learner that could not be carried over, with the reason."""
+    """Return a line a trained learner that could not be carried over, with the reason.
+
+    Training it is offered where this version trains a learner of that name.
+    """
+    if not dropped:
+        return []
+    from engine.training.trainable import is_trainable
+
     return [
-        f"{name} is dropped: {reason}; 'engine train {name}' makes it again"
+        f"{name} is dropped: {reason}"
+        + f"; 'engine train {name}' makes it again" * is_trainable(name)
         for name, reason in dropped.items()
     ]
 

@@ -144,10 +144,27 @@ def test_what_this_version_does_not_know_is_let_be(trained, manifest, new):
 
 def test_a_learner_of_a_later_version_is_not_in_the_way_of_others(trained, manifest, new):
     learners = manifest.whole["learners"]
-    later = {**manifest.whole, "learners": {**learners, "later": learners["means"]}}
+    later = {**manifest.whole, "learners": {**learners, "later": dict(learners["means"])}}
     manifest.write(later)
     for name in TRAINED:
         assert next(Workspace(trained.root).tag([new], learner=name)).learner == name
     assert trained.info()["learners"].keys() == {*learners, "later"}
-    with pytest.raises(ArtifactError, match=r"the trained learner 'later' cannot be read \(.*; a"):
+    offers_no_training = r"'later' cannot be read \(.* to go on without it, or name another"
+    with pytest.raises(ArtifactError, match=offers_no_training):
         next(Workspace(trained.root).tag([new], learner="later"))
+    del later["learners"]["later"]["seconds"]
+    manifest.write(later)
+    with pytest.raises(ArtifactError, match=r"run 'engine build' to go on without it$"):
+        next(Workspace(trained.root).tag([new], learner="later"))
+
+
+@pytest.mark.parametrize("name", ["later", "2pknn", "means"])
+def test_what_cannot_be_trained_is_not_offered(trained, manifest, name):
+    """Neither what a later version trained, nor what is only there to be compared with."""
+    learners = manifest.whole["learners"]
+    manifest.write({**manifest.whole, "learners": {**learners, name: learners["means"]}})
+    (manifest.path.parent / "learners" / name / "learner.npz").unlink(missing_ok=True)
+    command = ["build", "-w", str(trained.root)]
+    said = CliRunner().invoke(cli, command, catch_exceptions=False).stdout.splitlines()
+    offered = "; 'engine train means' makes it again" if name == "means" else ""
+    assert f"{name} is dropped: its files are damaged, or of another version{offered}" in said
