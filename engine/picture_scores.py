@@ -50,7 +50,7 @@ N_GIVEN = 5
 
 _FOLDER = "scores"
 _SCORED_AT_ONCE = 512
-_FORMAT = 2
+_FORMAT = 3
 _BY_PICTURE = ("given", "unscored")
 
 

@@ -35,6 +35,9 @@ class Hybrid(TagLearner):
 
     .. math:: score(i, t) = \ell_{it} + \log(1 + \rho / \pi_t) .
 
+    Equal scores are ordered by those of the members that it heeds, the heaviest first, then by
+    tag frequency (:meth:`tie_breaks`).
+
     Parameters
     ----------
     members : str, default="knn,tagprop,heads,words"
@@ -232,7 +235,12 @@ class Hybrid(TagLearner):
         return (self._log_odds(batch) + self._help).astype(np.float32)
 
     def _tie_breaks(self, batch: Batch) -> tuple[NDArray[np.generic], ...]:
-        return (self.tags_.counts,)
+        # Where no score tells which tags are true, as where every picture has tags of its own, all
+        # log-odds are alike; the order of the members still has first what is most like it.
+        weights = self.weights
+        heeded = sorted(filter(self.hears, self.member_names), key=lambda name: -weights[name])
+        scores = scores_of(batch, heeded, len(self.log_prior_))
+        return (*scores.values(), self.tags_.counts)
 
     def _rebase(self, tags: TagMatrix, columns: NDArray[np.int64]) -> None:
         known = columns >= 0

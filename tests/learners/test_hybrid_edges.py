@@ -4,9 +4,13 @@ import numpy as np
 import pytest
 
 from indexing.index import Neighbors
+from learners.batch import Batch
+from learners.hybrid import Hybrid
 from learners.hybrid.decisions import PrecisionCurve
-from learners.hybrid.evidence import fit_evidence
+from learners.hybrid.evidence import Evidence, fit_evidence
 from learners.hybrid.gate import Gate
+from learners.hybrid.stacking import Stack
+from learners.ranking import rank_tags
 from learners.tag_matrix import TagMatrix
 
 # --- PrecisionCurve.of ---
@@ -80,6 +84,43 @@ def test_true_pairs_that_are_all_of_the_least_score_say_one_level():
     fitted = fit_evidence(scores, present)
     level = np.log(60.5 / (101 - 60.5))
     np.testing.assert_allclose(fitted(np.array([-3.0, 0.0, 1.0, 9.0])), level, atol=1e-6)
+
+
+# --- Equal scores of the mixture ---
+
+
+def test_tags_that_are_not_told_apart_are_ordered_as_the_heaviest_member_orders_them():
+    rng = np.random.default_rng(0)
+    members, nobody = ("heads", "tagprop", "knn"), neighbors(np.empty((40, 0)), np.empty((40, 0)))
+    told = Batch(
+        scores={name: rng.random((40, 4)).astype(np.float32) for name in members}, neighbors=nobody
+    )
+    # 19 pictures of the last tag, 7 of each of the others.
+    carried = [[0]] * 7 + [[1]] * 7 + [[2]] * 7 + [[3]] * 19
+    hybrid = Hybrid(members=",".join(members))
+    hybrid.fit(told, TagMatrix.from_lists(np.arange(40), carried, n_tags=4))
+    hybrid.evidence_ = dict.fromkeys(members, Evidence(np.empty(0), np.array([-1.0])))
+    hybrid.log_prior_ = np.full(4, np.log(0.25))
+    hybrid.stack_ = Stack(
+        weights=np.repeat([[0.3], [0.7], [0.0]], 4, axis=1),
+        shared=np.array([0.3, 0.7, 0.0]),
+        gates=np.zeros((3, 2)),
+        offsets=np.zeros(4),
+        prior=np.zeros(2),
+    )
+    said = {
+        "tagprop": [[1, 3, 3, 2], [0, 0, 0, 0], [0, 0, 0, 0]],
+        "heads": [[5, 0, 1, 9], [2, 5, 4, 3], [0, 0, 0, 0]],
+        "knn": [[9, 8, 7, 6]] * 3,  # it has no weight
+    }
+    asked = Batch(
+        scores={name: np.array(rows, np.float32) for name, rows in said.items()},
+        neighbors=neighbors(np.empty((3, 0)), np.empty((3, 0))),
+    )
+    scores = hybrid.predict_scores(asked)
+    assert np.ptp(scores) == 0
+    ranked = rank_tags(scores, 4, hybrid.tie_breaks(asked))
+    assert ranked.tolist() == [[2, 1, 3, 0], [1, 2, 3, 0], [3, 0, 1, 2]]
 
 
 # --- Gate ---
