@@ -216,3 +216,22 @@ def test_the_reliability_is_shown_and_drawn(trained, tmp_path):
 def test_a_workspace_without_a_calibrated_learner_has_no_reliability(built):
     with pytest.raises(InputError, match="'knn' knows no probabilities whose reliability could"):
         built.reliability()
+
+
+def test_where_every_picture_has_a_tag_of_its_own_each_is_answered_with_those_like_it(
+    workspace, library, settings, tmp_path
+):
+    for path in library.glob("*.png"):
+        path.with_name(f"{path.name}.txt").write_text(path.stem)
+    workspace.build(library, settings)
+    workspace.train(params={"members": "knn,fading"})
+    for color in COLORS:
+        new = write_picture(tmp_path / f"new-{color}.png", COLORS[color], seed=77)
+        answers = {
+            learner: next(workspace.tag([new], learner=learner, emission=Emission(top=6))).tags
+            for learner in ("fading", "hybrid")
+        }
+        mixed = answers["hybrid"]
+        assert len({ranked.score for ranked in mixed}) == 1
+        assert [ranked.tag for ranked in mixed] == [ranked.tag for ranked in answers["fading"]]
+        assert all(ranked.tag.startswith(color) for ranked in mixed)
