@@ -241,9 +241,15 @@ class GenerationFolders:
                     "accepted; name another, or make this one: engine build PICTURES -w "
                     f"{printable_path(self.root)}"
                 )
+            inside = self.root / WORKSPACE_FOLDER
             raise ArtifactError(
-                f"{self.root} holds no finished build; an indexed corpus is needed; run "
-                "'engine build PICTURES' (a build that was stopped goes on where it was)"
+                f"{self.root} holds no finished build; an indexed corpus is needed; "
+                + (
+                    f"name the one that lies there: -w {printable_path(inside)}"
+                    if (inside / self._pointer.name).exists()
+                    else "run 'engine build PICTURES' (a build that was stopped goes on where it "
+                    "was)"
+                )
             )
         manifest = self.folder(number) / _MANIFEST
         try:

@@ -97,6 +97,15 @@ def test_nothing_built_says_what_to_do(folders):
         folders.current()
 
 
+def test_the_folder_that_a_workspace_lies_in_points_at_it(tmp_path):
+    inside = tmp_path / ".engine"
+    inside.mkdir()
+    (inside / "current").write_text("000001\n")
+    with pytest.raises(ArtifactError) as fault:
+        GenerationFolders(tmp_path).current()
+    assert str(fault.value).endswith(f"; name the one that lies there: -w {inside}")
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
