@@ -175,5 +175,5 @@ def test_a_threshold_alone_gives_all_tags_above_it(workspace, tmp_path, settings
 def test_an_unknown_learner_is_told_apart_from_one_that_is_not_trained(built, new):
     with pytest.raises(InputError, match=r"'fading' here; .* or train it: engine train fading"):
         list(built.tag([new], learner="fading"))
-    with pytest.raises(InputError, match=r"'fade' here; knn, tagvote are accepted; name one of th"):
-        list(built.tag([new], learner="fade"))
+    with pytest.raises(InputError, match=r"'other' here; knn, tagvote are accepted; name one of t"):
+        list(built.tag([new], learner="other"))
