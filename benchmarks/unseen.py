@@ -23,7 +23,7 @@ from engine.results import RankedTag
 from engine.serving import Questions, Served
 from engine.tagger import Tagger
 from indexing.corpora import read_corpus
-from indexing.errors import InputError
+from indexing.errors import EngineError, InputError
 from indexing.records import Corpus
 from indexing.tags import tag_key
 from learners.metrics import reliability_curve
@@ -103,6 +103,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--precision", type=float, nargs="*", default=[0.8, 0.9, 0.95])
     parser.add_argument("--times", action="store_true", help="also measure what an answer costs")
     options = parser.parse_args(arguments)
+    try:
+        _judge_workspace(options)
+    except EngineError as error:
+        parser.exit(1, f"Error: {error}\n")
+
+
+def _judge_workspace(options: argparse.Namespace) -> None:
     tagger = Tagger(GenerationFolders(options.workspace), "cpu")
     name, _ = tagger.learner(options.learner)
     paths, truth = _questions(read_corpus(options.pictures), options.split)

@@ -9,7 +9,6 @@ from benchmarks.unseen import judge, main
 from engine import Workspace
 from engine.building import BuildSettings
 from engine.results import RankedTag
-from indexing.errors import InputError
 from indexing.extractors import EXTRACTORS
 from tests.engine.conftest import COLORS, write_picture
 
@@ -63,8 +62,11 @@ def test_a_line_a_way_of_answering(colors, capsys):
     first, _, *lines = capsys.readouterr().out.splitlines()
     assert first == "1 pictures, 2.00 tags each; knn"
     assert lines[0].split()[-4:] == ["1.00", "1.000", "0.500", "-"]
-    with pytest.raises(InputError, match="is in the split 'none'; pictures to ask about are"):
+    with pytest.raises(SystemExit, match="1"):
         main([*map(str, colors), "--split", "none"])
+    told = capsys.readouterr().err
+    assert told.startswith("Error: no picture of ")
+    assert "is in the split 'none'; pictures to ask about are needed" in told
 
 
 def test_what_a_picture_costs(colors, capsys, monkeypatch):
