@@ -21,16 +21,16 @@ __all__ = ["search", "table"]
 
 
 def _not_blank(
-    _context: click.Context, _parameter: click.Parameter, value: str | tuple[str, ...] | None
-) -> str | tuple[str, ...] | None:
+    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[str, ...]:
     """Refuse text that names no word."""
-    for text in (value,) if isinstance(value, str) else value or ():
+    for text in values:
         if not text.strip():
             raise click.BadParameter(
                 f"{text!r} names no word; words are accepted, such as 'sunset on the beach'; name "
                 "some, or leave it out"
             )
-    return value
+    return values
 
 
 @click.command(short_help="Find pictures by a picture, by words, or by both.")
@@ -43,8 +43,9 @@ def _not_blank(
 @click.option(
     "--text",
     callback=_not_blank,
+    multiple=True,
     metavar="WORDS",
-    help="What the pictures shall show, in words.",
+    help="What the pictures shall show, in words; can be given several times.",
 )
 @click.option(
     "--not",
@@ -73,7 +74,7 @@ def _not_blank(
 @json_option
 def search(
     images: tuple[Path, ...],
-    text: str | None,
+    text: tuple[str, ...],
     without: tuple[str, ...],
     k: int,
     learner: str | None,
@@ -95,14 +96,14 @@ def search(
     """  # noqa: D301 - click reads the backspace
     from engine.generations import find_workspace
 
-    has_words = text is not None or bool(without)
-    if not images and text is None:
+    has_words = bool(text or without)
+    if not images and not text:
         raise click.UsageError("Missing argument 'IMAGE ...' or option '--text WORDS'.")
     tagger = open_tagger(find_workspace(workspace), device, learner, opens_network=bool(images))
     if not has_words:
         answers: Iterator[SearchAnswer | TextAnswer] = tagger.search(images, k)
     else:
-        answers = _by_words(tagger, images, text or "", without, k, learner)
+        answers = _by_words(tagger, images, " ".join(text), without, k, learner)
     failed = False
     for answer in answers:
         if isinstance(answer, SearchAnswer):

@@ -259,6 +259,8 @@ def test_a_library_without_tags_cannot_be_searched_by_words_alone(workspace, tmp
 def test_the_command(built, tmp_path):
     run = CliRunner().invoke
     result = run(cli, ["search", "--text", "reds xyzzy crimson", "-k", "2", "-w", str(built.root)])
+    parts = ["--text", "reds xyzzy", "--text", "crimson"]
+    assert run(cli, ["search", *parts, "-k", "2", "-w", str(built.root)]).stdout == result.stdout
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
     assert lines[0] == "reds xyzzy crimson"
