@@ -76,12 +76,7 @@ class _Interrupts:
         self._uncaught, sys.excepthook = sys.excepthook, self._printed_by_extension
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         sys.unraisablehook, sys.excepthook = self._unraisable, self._uncaught
         if self._handlers:
             signal.setitimer(signal.ITIMER_REAL, 0)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from learners.metrics.calibration import ReliabilityCurve, reliability_curve
 from learners.metrics.decisions import COUNT_MEASURES, LabelCounts
+from learners.metrics.rankings import score_precisions
 from learners.ranking import rank_tags
 from learners.selection import LABEL_F1
 
@@ -21,7 +22,6 @@ __all__ = [
     "emitted_tags",
     "help_for_rare",
     "image_precision",
-    "image_precisions",
     "label_f1",
     "reliability_of",
 ]
@@ -37,8 +37,6 @@ _MOST_GIVEN_UP = 0.01
 # for one at least, of a hundred for none. It is read of as many as a test or an album has.
 _ASKED_TOGETHER = 500
 _N_EMITTED = int(LABEL_F1.at or 0)
-# So many scores are ranked faster by counting those above each than by sorting all.
-_FEW_RANKED = 24
 _N_BINS = 15
 _N_CUTS = 400
 # A cut that rests on fewer right tags says nothing.
@@ -79,39 +77,8 @@ def label_f1(scores: NDArray[np.floating], present: NDArray[np.bool_]) -> float:
 
 def image_precision(scores: NDArray[np.floating], present: NDArray[np.bool_]) -> float:
     """Return the MiAP of scores, in [0, 1]; 0 where no picture has a tag."""
-    found = image_precisions(scores, present)
-    return float(found.mean()) if found.size else 0.0
-
-
-def image_precisions(
-    scores: NDArray[np.floating], present: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """Return the AP of each picture that has a tag, float64 (n_judged,), in [0, 1]."""
-    judged = np.flatnonzero(present.any(axis=1))
-    found = np.empty(len(judged))
-    for place, picture in enumerate(judged):
-        own = np.flatnonzero(present[picture])
-        ranks = np.sort(_ranks(scores[picture], own))
-        found[place] = np.mean(np.arange(1, len(own) + 1) / ranks)
-    return found
-
-
-def _ranks(scores: NDArray[np.floating], own: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the ranks of some of the scores, from 1, int64 (n_own,); the first of equals leads."""
-    ranks = np.empty(len(own), np.int64)
-    if len(own) > _FEW_RANKED:
-        order = np.argsort(-scores, kind="stable")
-        places = np.empty(len(scores), np.int64)
-        places[order] = np.arange(1, len(scores) + 1)
-        ranks[:] = places[own]
-        return ranks
-    # Most pictures have few of many tags: to sort all the others would tell nothing.
-    for number, one in enumerate(own):
-        level = scores[one]
-        ranks[number] = (
-            1 + np.count_nonzero(scores > level) + np.count_nonzero(scores[:one] == level)
-        )
-    return ranks
+    judged = present.any(axis=1)
+    return float(score_precisions(scores[judged], present[judged]).mean()) if judged.any() else 0.0
 
 
 def help_for_rare(log_prior: NDArray[np.float64], correction: float) -> NDArray[np.float64]:

@@ -3,10 +3,13 @@
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["average_precisions", "best_first", "dcg_ratios", "hits"]
+__all__ = ["average_precisions", "best_first", "dcg_ratios", "hits", "score_precisions"]
 
 # Scores sorted at a time: bounds the temporaries of a sort to some 100 MB.
 STEP_SIZE = 1 << 22
+
+# So many items are ranked faster by counting those above each than by sorting all.
+_FEW_RANKED = 24
 
 
 def best_first(scores: NDArray[np.floating], by_id: NDArray[np.intp]) -> NDArray[np.int32]:
@@ -82,6 +85,52 @@ def average_precisions(
     values = np.full(len(order), np.nan)
     np.divide(totals, n_relevant, out=values, where=n_relevant > 0)
     return values
+
+
+def score_precisions(
+    scores: NDArray[np.floating], relevant: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Average precision of each row of scores, where nobody needs the ranking itself.
+
+    That of :func:`average_precisions`, of equal scores the first leading. Where few of thousands
+    of items are relevant, it takes a tenth of the time: the others are not sorted.
+
+    Parameters
+    ----------
+    scores : ndarray of float, shape (n_rankings, n_items)
+        No NaN.
+    relevant : ndarray of bool, shape (n_rankings, n_items)
+
+    Returns
+    -------
+    ndarray of float64, shape (n_rankings,)
+        In [0, 1]; NaN where nothing is relevant.
+
+    Examples
+    --------
+    >>> score_precisions(np.array([[0.5, 0.9, 0.5]]), np.array([[False, True, True]])).round(3)
+    array([0.833])
+    """
+    found = np.full(len(scores), np.nan)
+    for row in np.flatnonzero(relevant.any(axis=1)):
+        items = np.flatnonzero(relevant[row])
+        ranks = np.sort(_ranks(scores[row], items))
+        found[row] = np.mean(np.arange(1, len(items) + 1) / ranks)
+    return found
+
+
+def _ranks(scores: NDArray[np.floating], items: NDArray[np.intp]) -> NDArray[np.int64]:
+    """Return the ranks of some items, from 1, int64 (n,); the first of equal scores leads."""
+    if len(items) > _FEW_RANKED:
+        of_all = np.empty(len(scores), np.int64)
+        of_all[np.argsort(-scores, kind="stable")] = np.arange(1, len(scores) + 1)
+        return np.asarray(of_all[items])
+    ranks = np.ones(len(items), np.int64)
+    for place, item in enumerate(items):
+        level = scores[item]
+        ranks[place] += np.count_nonzero(scores > level)
+        ranks[place] += np.count_nonzero(scores[:item] == level)
+    return ranks
 
 
 def hits(

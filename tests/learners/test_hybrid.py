@@ -16,7 +16,6 @@ from learners.hybrid.decisions import (
     choose_corrections,
     help_for_rare,
     image_precision,
-    image_precisions,
     label_f1,
 )
 from learners.hybrid.evidence import fit_evidence
@@ -25,7 +24,6 @@ from learners.hybrid.members import member_settings
 from learners.hybrid.mixing import worth
 from learners.hybrid.stacking import Stack, StackProblem, fit_stack, log_prior_of, tag_importance
 from learners.tag_matrix import TagMatrix
-from tests.reference import measures
 
 
 def matrix(present):
@@ -315,17 +313,6 @@ def test_a_picture_precision_by_hand():
     scores = np.array([[3.0, 2.0, 1.0], [3.0, 2.0, 1.0], [1.0, 1.0, 1.0]])
     present = np.array([[1, 0, 1], [0, 0, 1], [0, 0, 0]], bool)
     assert image_precision(scores, present) == pytest.approx(((1 + 2 / 3) / 2 + 1 / 3) / 2)
-
-
-@pytest.mark.parametrize("share", [0.02, 0.4])
-def test_picture_precisions_are_those_of_all_scores_sorted(share):
-    rng = np.random.default_rng(0)
-    scores = rng.integers(0, 40, (30, 90)).astype(np.float32)  # with ties
-    present = rng.random(scores.shape) < share
-    first = -np.arange(90)
-    literal = [measures.average_precision(*one, first) for one in zip(scores, present, strict=True)]
-    expected = [one for one in literal if one is not None]
-    np.testing.assert_allclose(image_precisions(scores, present), expected)
 
 
 def test_the_size_of_the_blocks_changes_no_loss(monkeypatch):

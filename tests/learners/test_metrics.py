@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from indexing.errors import InputError
 from learners.metrics import MEASURES, Judged, Measure, parse_measure, quantities_to_emit
 from learners.metrics.decisions import COUNT_MEASURES
+from learners.metrics.rankings import score_precisions
 from tests.reference import measures as reference
 
 DECISIONS = [name for name, family in MEASURES.items() if "@lqp" in family.form]
@@ -50,6 +51,19 @@ def test_ties_go_by_id_descending() -> None:
 def test_negative_zero_ties_with_zero() -> None:
     assert value("map", [[0.0], [-0.0]], [[0], [1]]) == 1
     assert value("map", [[-0.0], [0.0]], [[0], [1]]) == 1
+
+
+@pytest.mark.parametrize("share", [0.02, 0.4])
+def test_precisions_of_scores_are_those_of_the_ranking(share: float) -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.integers(0, 40, (30, 90)).astype(np.float32)  # with ties
+    relevant = rng.random(scores.shape) < share
+    first = -np.arange(90)
+    literal = [
+        reference.average_precision(*row, first) for row in zip(scores, relevant, strict=True)
+    ]
+    expected = [math.nan if one is None else one for one in literal]
+    np.testing.assert_allclose(score_precisions(scores, relevant), expected)
 
 
 def test_ndcg_by_hand() -> None:
